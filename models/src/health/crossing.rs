@@ -30,7 +30,9 @@
 //! The currents cannot tell q well, so it is a parameter.
 //!
 //! The load leaves its flank where the motor alone would brake as hard as the load does, at `(1 - p) / q` of F / J, p being the motor's
-//! share of the friction. Where that is less than `RELEASE` the observer takes a part of the crossing for bias, and d is too small.
+//! share of the friction. Where that is much less than `RELEASE` the observer takes a part of the crossing for bias, and d is too small. It
+//! shows: the motor then brakes with what its own inertia needs alone, so that from `ONSET` to `RELEASE` the encoder loses more
+//! velocity than the current takes from the centre ([`CrossingMeter::leaves_early`]).
 //!
 //! # Kinds without a place
 //! A program may have more kinds of movements than there are places. Every movement of a kind gives it credit, every movement of a kind without
@@ -63,6 +65,11 @@ const SETTLED_S: f64 = 0.012;
 const LEAST_S: f64 = 0.03;
 /// Longest time from letting go to the second reading (cycles): what is longer is not read.
 const LONGEST: u32 = 1 << 16;
+/// What the motor may lose more velocity than the centre up to `RELEASE` (relative), and more than while its kind was learnt: up to 0.09 where
+/// the load leaves its flank shortly before, which is no harm, and 0.14 and more where figures are too small.
+const TOGETHER: f64 = 0.12;
+/// Weight of a movement in the mean of that.
+const EARLY_WEIGHT: f64 = 0.125;
 /// What movements of one kind differ by at most, in length and speed (relative).
 const ALIKE: f64 = 0.05;
 /// What d changes by with friction, relative to `(F / J) t^2`, for a relative change of it. Seen on the press cell: 0.14 to 0.6.
@@ -135,6 +142,7 @@ struct Kind {
     read: [u32; 2],
     seen: u32,
     sum_m: f64,
+    ahead_sum: f64,
     /// Movements without a place that it outlasts.
     credit: u16,
 }
@@ -150,6 +158,13 @@ pub struct CrossingMeter {
     cycles: u32,
     /// Since the deceleration has passed `ONSET`.
     onset: u32,
+    /// Velocity then, and what the centre has lost since by its current (m/s).
+    onset_m_per_s: f64,
+    lost_m_per_s: f64,
+    /// What the motor has lost more than the centre when the observer let go (relative), and how much more that is than it should be, mean over
+    /// the latest movements.
+    ahead: f64,
+    early: f64,
     /// The deceleration was beyond `RELEASE` in the cycle before too.
     beyond: bool,
     /// It was so for two cycles in this movement: one alone may be noise.
@@ -187,6 +202,11 @@ impl CrossingMeter {
         self.braked && self.soft < HEALED
     }
 
+    /// Whether the load leaves its flank well before the observer lets go: a crossing then shows a part of the gap alone.
+    pub fn leaves_early(&self) -> bool {
+        self.early > TOGETHER
+    }
+
     /// Movements that were not used, because their kind had no place.
     pub fn left_out(&self) -> u32 {
         self.left_out
@@ -196,6 +216,7 @@ impl CrossingMeter {
     pub fn forget_kinds(&mut self) {
         self.clear();
         self.kinds = [Kind::default(); KINDS];
+        self.early = 0.0;
     }
 
     /// What a gain may be wrong by (m) where friction has changed by `change` (relative).
@@ -265,12 +286,15 @@ impl CrossingMeter {
         self.centre_m += p.gains[0] * left;
         self.centre_m_per_s += p.gains[1] * left;
         self.bias -= p.gains[2] * left;
-        self.onset = if acceleration < -ONSET * level {
-            self.onset.saturating_add(1)
+        if acceleration < -ONSET * level {
+            self.onset = self.onset.saturating_add(1);
+            self.lost_m_per_s -= t * acceleration;
         } else {
-            0
-        };
+            self.onset = 0;
+            (self.onset_m_per_s, self.lost_m_per_s) = (v, 0.0);
+        }
         if lets_go {
+            self.compare(v);
             self.release(p.settle_cycles, known.widest_m, level, y, t);
         }
         None
@@ -281,11 +305,23 @@ impl CrossingMeter {
         self.direction = direction;
         self.cycles = 0;
         self.onset = 0;
+        (self.onset_m_per_s, self.lost_m_per_s) = (direction * velocity, 0.0);
         self.beyond = false;
         self.hard = false;
         self.centre_m = direction * at_m;
         self.centre_m_per_s = direction * velocity;
         self.bias = self.biases[usize::from(direction > 0.0)];
+    }
+
+    /// Whether the motor has lost more than the centre up to now, when the observer lets go at velocity `v`.
+    fn compare(&mut self, v: f64) {
+        let ahead = (self.onset_m_per_s - v) / self.lost_m_per_s - 1.0;
+        // Where nothing was lost there is nothing to compare.
+        self.ahead = if ahead.is_finite() {
+            ahead.clamp(-1.0, 1.0)
+        } else {
+            0.0
+        };
     }
 
     /// The observer lets go.
@@ -374,8 +410,12 @@ impl CrossingMeter {
         }
         if number <= SKIP + LEARN {
             kind.sum_m += shift_m - p.load_share * gained_m;
+            kind.ahead_sum += self.ahead;
             return None;
         }
+        // Ripple of the current may let the centre seem to lose more: then that is usual.
+        let usual = (kind.ahead_sum / f64::from(LEARN)).min(0.0);
+        self.early += EARLY_WEIGHT * (self.ahead - usual - self.early);
         Some((shift_m - kind.sum_m / f64::from(LEARN)) / p.load_share)
     }
 }

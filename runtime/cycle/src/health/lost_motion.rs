@@ -3,7 +3,8 @@
 //! A start against the last movement shows the lost motion itself, bristles and twist of the screw included, but of a gap only what the load
 //! has stayed behind while it was braked. The crossing of the gap under braking shows all that was gained, but only after its
 //! kinds of movement are known. What is told is the healthy lost motion of the starts and the gain of the crossings; of the
-//! starts alone, as a lower bound, where nothing else is known of an axis that brakes like this.
+//! starts alone, as a lower bound, where nothing else is known of an axis that brakes like this. Where the load leaves its flank too early
+//! for the meter of crossings, the larger of both is told, as a lower bound.
 
 use super::{AxisHealthPlan, BASELINE, HealthSample};
 use twinstep_models::health::backlash::ReversalMeter;
@@ -91,6 +92,19 @@ pub(super) struct Figure<'a> {
     pub left_out: u32,
 }
 
+/// Of both, what is told. `early`: the load leaves its flank so early that a crossing shows a part of the gap.
+fn chosen<'a>(start: Figure<'a>, crossing: Figure<'a>, early: bool) -> Figure<'a> {
+    let over = start.value_m - crossing.value_m;
+    let sigma = libm::hypot(start.sigma_m, crossing.sigma_m);
+    // A start cannot show more than there is: then crossings were learnt when a gap was there.
+    let start_is_told = over > if early { 0.0 } else { 3.0 * sigma };
+    let told = if start_is_told { start } else { crossing };
+    Figure {
+        lower_bound: told.lower_bound || early,
+        ..told
+    }
+}
+
 impl LostMotion {
     pub fn new() -> Self {
         Self {
@@ -174,10 +188,7 @@ impl LostMotion {
             return Some(start);
         };
         let crossing = self.of_crossings(plan, healthy_m, friction);
-        // A start cannot show more than there is: then crossings were learnt when a gap was there.
-        let over = start.value_m - crossing.value_m;
-        let sigma = libm::hypot(start.sigma_m, crossing.sigma_m);
-        Some(if over > 3.0 * sigma { start } else { crossing })
+        Some(chosen(start, crossing, self.crossings.leaves_early()))
     }
 
     fn of_starts(&self, healthy_m: Option<f64>) -> Figure<'_> {
@@ -268,6 +279,33 @@ mod tests {
             });
         }
         health.lost_motion.crossing.now.seen - before
+    }
+
+    #[test]
+    fn where_the_load_leaves_early_the_larger_figure_is_a_lower_bound() {
+        let trend = Reservoir::default();
+        let figure = |value_m: f64, lower_bound| Figure {
+            value_m,
+            sigma_m: 5e-6,
+            healthy_m: Some(4e-6),
+            lower_bound,
+            trend: &trend,
+            trend_healthy_m: 0.0,
+            error: 0.1,
+            left_out: 0,
+        };
+        let cases = [
+            // Start, crossing, early; what is told, as a lower bound.
+            (35e-6, 104e-6, false, 104e-6, false),
+            (35e-6, 104e-6, true, 104e-6, true),
+            (35e-6, 30e-6, false, 30e-6, false),
+            (35e-6, 30e-6, true, 35e-6, true),
+            (35e-6, -60e-6, false, 35e-6, true),
+        ];
+        for (start_m, crossing_m, early, told_m, lower_bound) in cases {
+            let told = chosen(figure(start_m, true), figure(crossing_m, false), early);
+            assert_eq!((told.value_m, told.lower_bound), (told_m, lower_bound));
+        }
     }
 
     #[test]
