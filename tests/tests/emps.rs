@@ -35,7 +35,9 @@ fn one_cycle_ahead_and_free_run_hold_for_one_parameter_set() {
         return;
     };
     let next = accuracy(&run, "position_next", 1);
-    assert!(number(&next, "twin_rms") <= 0.06e-6, "{next}");
+    // The goal on the half that is given; the encoder steps by as much.
+    println!("one cycle ahead: {next}");
+    assert!(number(&next, "twin_rms") <= 0.05e-6, "{next}");
     let free = &run.of_type("free_run")[0];
     assert_eq!(
         (&free["source"], &free["channel"]),
