@@ -7,11 +7,9 @@
 mod reference;
 
 use reference::Random;
-use reference::axes::{
-    STEPS_S, below, compare, one_mass, pushes, two_masses, with_bristles, worst_of,
-};
+use reference::axes::{STEPS_S, compare, one_mass, pushes, two_masses, with_bristles};
 use twinstep_models::servo::{
-    Drive, Friction, Mechanics, MechanicsPlan, MechanicsState, StaticFriction, Transmission,
+    Drive, Friction, MechanicsPlan, MechanicsState, StaticFriction, Transmission,
 };
 
 #[test]
@@ -19,11 +17,11 @@ fn one_mass_starts_moves_and_stops_as_the_reference_does() {
     // Without losses and Stribeck the step is exact. Both are second order: the loss where the transmitted force turns
     // around within a step.
     for (stribeck, lossless, bounds) in [
-        (false, true, [1e-9, 1e-9]),
-        (false, false, [1e-7, 5e-4]),
-        (true, false, [1e-6, 5e-3]),
+        (false, true, [1e-9, 1e-9, 1e-9]),
+        (false, false, [1e-7, 1e-5, 5e-4]),
+        (true, false, [1e-6, 1e-4, 5e-3]),
     ] {
-        let (mut seen, mut worst) = ([0; 3], [0.0f64; 2]);
+        let (mut seen, mut worst) = ([0; 3], [0.0f64; 3]);
         for seed in 0..40 {
             let mut random = Random(seed);
             let mut m = one_mass(&mut random, stribeck);
@@ -31,7 +29,8 @@ fn one_mass_starts_moves_and_stops_as_the_reference_does() {
                 m.transmission = Transmission::lossless(Drive::Direct);
             }
             let pushes = pushes(&mut random, 250.0, 16);
-            for ((step_s, bound), worst) in STEPS_S.into_iter().zip(bounds).zip(&mut worst) {
+            let steps = [STEPS_S[0], 2.5e-4, STEPS_S[1]];
+            for ((step_s, bound), worst) in steps.into_iter().zip(bounds).zip(&mut worst) {
                 let (error, count) = compare(&m, step_s, 0.08, &pushes, seed);
                 for n in 0..3 {
                     seen[n] += count[n];
@@ -158,51 +157,6 @@ fn a_shaft_vibrates_at_its_frequency_and_decays_as_its_damping_says() {
             assert!(momentum.abs() < 1e-9 * (first * (m1 + m2)).sqrt());
         }
     }
-}
-
-#[test]
-fn two_masses_follow_the_reference() {
-    let steps = [STEPS_S[0], 2.5e-4, 0.002];
-    let (worst, seen) = worst_of(20, &steps, 0.05, 250.0, |r| two_masses(r, false, false));
-    println!("two masses: {worst:?}, {seen:?}");
-    below(&worst, &[2e-6, 2e-5, 1e-4], &seen);
-}
-
-#[test]
-fn the_gap_follows_the_reference() {
-    let steps = [STEPS_S[0], 2.5e-4, 0.002];
-    let (worst, seen) = worst_of(20, &steps, 0.05, 250.0, |r| two_masses(r, true, false));
-    println!("gap: {worst:?}, {seen:?}");
-    below(&worst, &[3e-6, 3e-5, 0.03], &seen);
-}
-
-#[test]
-fn bristles_follow_the_reference() {
-    let steps = [STEPS_S[0] / 16.0, STEPS_S[0], 2.5e-4];
-    let (worst, seen) = worst_of(10, &steps, 0.02, 150.0, |r| {
-        let m = one_mass(r, true);
-        with_bristles(r, m)
-    });
-    println!("bristles, one mass: {worst:?}, {seen:?}");
-    below(&worst, &[1e-7, 1e-4, 2e-3], &seen);
-    let (worst, seen) = worst_of(10, &steps, 0.02, 150.0, |r| {
-        let m = one_mass(r, true);
-        let (transmission, motor_friction) = (m.transmission, m.motor_friction);
-        Mechanics {
-            transmission,
-            motor_friction,
-            ..with_bristles(r, m)
-        }
-    });
-    println!("bristles, one mass with losses and dry friction: {worst:?}, {seen:?}");
-    // Where the motor's side stops within a step the rest of that step is lost: first order.
-    below(&worst, &[5e-4, 5e-3, 0.05], &seen);
-    let (worst, seen) = worst_of(10, &steps, 0.02, 150.0, |r| {
-        let m = two_masses(r, false, true);
-        with_bristles(r, m)
-    });
-    println!("bristles, two masses: {worst:?}, {seen:?}");
-    below(&worst, &[3e-7, 1e-4, 5e-3], &seen);
 }
 
 #[test]
@@ -333,37 +287,6 @@ fn bristles_break_away_at_the_static_friction() {
             above.position_m > 100.0 * yield_m && above.motor_velocity_m_per_s > 1e-4,
             "seed {seed}: {above:?}"
         );
-    }
-}
-
-#[test]
-fn two_masses_with_losses_and_a_gap_follow_the_reference() {
-    let steps = [STEPS_S[0] / 8.0, STEPS_S[0], 2.5e-4];
-    for gap in [false, true] {
-        let (worst, seen) = worst_of(12, &steps, 0.05, 250.0, |r| {
-            let mut m = two_masses(r, gap, true);
-            m.transmission.efficiency_forward = r.between(0.7, 1.0);
-            m.transmission.efficiency_backward = r.between(0.5, 1.0);
-            m
-        });
-        println!("losses and Stribeck, gap {gap}: {worst:?}, {seen:?}");
-        below(&worst, &[1e-6, 6e-5, 5e-3], &seen);
-        let (worst, seen) = worst_of(6, &steps, 0.02, 150.0, |r| {
-            let m = two_masses(r, gap, true);
-            with_bristles(r, m)
-        });
-        println!("bristles, gap {gap}: {worst:?}, {seen:?}");
-        below(&worst, &[1e-6, 6e-5, 5e-3], &seen);
-        let (worst, seen) = worst_of(6, &steps, 0.02, 150.0, |r| {
-            let m = two_masses(r, gap, true);
-            let motor_friction = m.motor_friction;
-            Mechanics {
-                motor_friction,
-                ..with_bristles(r, m)
-            }
-        });
-        println!("bristles and dry friction, gap {gap}: {worst:?}, {seen:?}");
-        below(&worst, &[1e-6, 6e-5, 5e-3], &seen);
     }
 }
 

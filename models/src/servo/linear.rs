@@ -5,6 +5,10 @@
 //! `y + E y` and a small increment is not lost beside the identity. With X = A h / 2^n small enough for a short Taylor
 //! series, doubling the step is `E(2h) = 2 E(h) + E(h)^2` (scaling and squaring: Moler, Van Loan 2003, method 3, written
 //! for exp - I). A constant input is one more state whose derivative is 0.
+//!
+//! Ways in metres and velocities in m/s differ by the frequency, so that the norm of A is its square. Powers of two as units
+//! of the states bring rows and columns to the same size first (balancing: Parlett, Reinsch 1969), which costs no accuracy
+//! and saves half of the doublings: `exp(A) = D exp(D^-1 A D) D^-1`.
 
 /// A square matrix, by rows.
 pub type Matrix<const N: usize> = [[f64; N]; N];
@@ -41,8 +45,75 @@ pub fn doubled<const N: usize>(e: &Matrix<N>) -> Matrix<N> {
     out
 }
 
+/// Rounds over all states in which their units are chosen.
+const ROUNDS: usize = 3;
+/// Largest power of two by which a unit changes at once.
+const BINARY_MAX: usize = 100;
+
+/// The unit of a state (a power of two) by which the sizes of its row and its column come closest.
+fn unit(column: f64, row: f64) -> f64 {
+    // What nothing acts on, or what acts on nothing, is free: it is put below all that counts.
+    let (mut c, r) = match (column > 0.0, row > 0.0) {
+        (true, true) => (column, row),
+        (true, false) => (column, 1.0 / column),
+        (false, true) => (1.0 / row, row),
+        (false, false) => return 1.0,
+    };
+    let mut f = 1.0;
+    for _ in 0..BINARY_MAX {
+        if c < 0.5 * r {
+            (f, c) = (2.0 * f, 4.0 * c);
+        } else if c >= 2.0 * r {
+            (f, c) = (0.5 * f, 0.25 * c);
+        } else {
+            break;
+        }
+    }
+    f
+}
+
+/// Chooses the units of the states, and gives them.
+fn balance<const N: usize>(a: &mut Matrix<N>) -> [f64; N] {
+    let mut units = [1.0; N];
+    for _ in 0..ROUNDS {
+        for i in 0..N {
+            let (mut column, mut row) = (0.0, 0.0);
+            for (j, from) in a.iter().enumerate() {
+                if j != i {
+                    column += from[i].abs();
+                    row += a[i][j].abs();
+                }
+            }
+            let f = unit(column, row);
+            if f == 1.0 {
+                continue;
+            }
+            units[i] *= f;
+            for value in &mut a[i] {
+                *value /= f;
+            }
+            for to in a.iter_mut() {
+                to[i] *= f;
+            }
+        }
+    }
+    units
+}
+
 /// `exp(a step_s) - I`.
 pub fn expm1<const N: usize>(a: &Matrix<N>, step_s: f64) -> Matrix<N> {
+    let mut balanced = *a;
+    let units = balance(&mut balanced);
+    let mut e = expm1_balanced(&balanced, step_s);
+    for (row, to) in e.iter_mut().zip(&units) {
+        for (value, from) in row.iter_mut().zip(&units) {
+            *value *= to / from;
+        }
+    }
+    e
+}
+
+fn expm1_balanced<const N: usize>(a: &Matrix<N>, step_s: f64) -> Matrix<N> {
     let mut norm = 0.0;
     for row in a {
         let sum = row.iter().map(|x| x.abs()).sum::<f64>() * step_s;
@@ -113,6 +184,20 @@ mod tests {
         let e = expm1(&[[0.0, w], [-w, 0.0]], t);
         assert!((e[0][0] + 1.0 - libm::cos(w * t)).abs() < 1e-12);
         assert!((e[0][1] - libm::sin(w * t)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn stiff_units_are_balanced() {
+        // Way and velocity: the norm is w^2 as it stands, and 2 w with units of a power of two.
+        let w = 3e4;
+        let mut a = [[0.0, 1.0, 0.0], [-w * w, 0.0, 1.0], [0.0; 3]];
+        balance(&mut a);
+        let largest = a.iter().flatten().fold(0.0, |m: f64, x| m.max(x.abs()));
+        assert!(largest < 2.0 * w, "{largest}");
+        let e = expm1(&[[0.0, 1.0, 0.0], [-w * w, 0.0, 1.0], [0.0; 3]], 0.01);
+        assert!((e[0][0] + 1.0 - libm::cos(300.0)).abs() < 1e-10);
+        assert!((e[0][1] * w - libm::sin(300.0)).abs() < 1e-10);
+        assert!((e[0][2] * w * w - (1.0 - libm::cos(300.0))).abs() < 1e-10);
     }
 
     #[test]

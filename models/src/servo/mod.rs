@@ -47,6 +47,7 @@
 pub mod cogging;
 pub mod error;
 pub mod friction;
+pub mod halving;
 pub mod linear;
 pub mod loops;
 pub mod mechanics;

@@ -22,12 +22,14 @@
 //! transmitted force turns around within a step, are second order: below 2e-3 of the range in steps of 4 ms.
 //!
 //! With LuGre, v and z are stiff together: sqrt(s0 / m) is often above 1000 rad/s. With the bristles' rate a(v) frozen at
-//! the middle of the step, `v' = .. - k (s0 z + s1 (v - a z))`, `z' = v - a z` is linear; its determinant (s0 + b a) k / m
-//! is positive and its trace negative, so its exact step is stable in steps of any length. Bristles together
-//! with dry friction on the motor's side or losses are first order where that side stops: 2e-3 of the range in steps of
-//! 31.25 us, 2e-2 in steps of 250 us.
+//! the middle of a part, `v' = .. - k (s0 z + s1 (v - a z))`, `z' = v - a z` is linear; its determinant (s0 + b a) k / m
+//! is positive and its trace negative, so its exact step is stable in steps of any length. Where dry friction of the motor's
+//! side or losses bring the axis to a stop, and where the transmitted force turns around, the moment is found by halving
+//! ([`super::halving`]); a part is also halved where what was taken at its middle makes it wrong by too much, as in
+//! [`super::two_mass`].
 
 use super::friction::{LuGre, StaticFriction};
+use super::halving::{Division, Halving, Outcome};
 use super::linear::{self, Matrix};
 use super::mechanics::{Mechanics, MechanicsState};
 
@@ -213,50 +215,112 @@ fn lugre_matrix(forces: &Forces, lugre: &LuGre, k: f64, rate_per_s: f64) -> Matr
     ]
 }
 
+/// An axis on bristles that moves, or leaves, in the direction d.
+struct Sliding<'a> {
+    forces: &'a Forces<'a>,
+    lugre: &'a LuGre,
+    d: f64,
+}
+
+/// Velocity and deflection of the bristles, after a way.
+#[derive(Clone, Copy)]
+struct OnBristles {
+    way: f64,
+    v: f64,
+    z: f64,
+}
+
+impl Sliding<'_> {
+    /// Dry friction of the motor's side at the speed `v`, which never drives (N).
+    fn dry_n(&self, v: f64) -> f64 {
+        let v = if v * self.d > 0.0 { v } else { 0.0 };
+        self.d * self.forces.m.motor_friction.dry_n(self.d, v)
+    }
+
+    /// k that agrees with the transmitted force it leads to, as with static friction.
+    fn felt(&self, at: &OnBristles) -> f64 {
+        let (m, d, v) = (self.forces.m, self.d, at.v);
+        let outer = self.forces.load_n + self.lugre.force_n(at.z, v);
+        let k = m.transmission.felt(d, d);
+        let b1 = m.motor_friction.viscous_n_s_per_m;
+        let net = self.forces.motor_n - self.dry_n(v) - b1 * v - k * outer;
+        let a = net / (m.motor_mass_kg + k * m.load_mass_kg);
+        if (m.load_mass_kg * a + outer) * d < 0.0 {
+            m.transmission.felt(-d, d)
+        } else {
+            k
+        }
+    }
+
+    /// After `step_s` with dry friction and rate given.
+    fn after(&self, at: &OnBristles, k: f64, (dry_n, rate): (f64, f64), step_s: f64) -> OnBristles {
+        let force = self.forces.motor_n - dry_n - k * self.forces.load_n;
+        let e = linear::expm1(&lugre_matrix(self.forces, self.lugre, k, rate), step_s);
+        let [way, v, z, _] = linear::apply(&e, &[0.0, at.v, at.z, force]);
+        let z = crate::lane::clamp(z, self.lugre.bristle_max_m());
+        OnBristles { way, v, z }
+    }
+}
+
+/// The direction in which an axis at rest on its bristles leaves, or 0 where dry friction of the motor's side and losses
+/// hold it.
+fn excess_on_bristles(forces: &Forces, lugre: &LuGre, z: f64) -> f64 {
+    let (t, dry) = (&forces.m.transmission, &forces.m.motor_friction);
+    let behind = forces.load_n + lugre.bristle_stiffness_n_per_m * z;
+    if forces.motor_n > t.felt(behind, 1.0) * behind + dry.breakaway_n(1.0) {
+        1.0
+    } else if forces.motor_n < t.felt(behind, -1.0) * behind - dry.breakaway_n(-1.0) {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
 fn advance_lugre(forces: &Forces, lugre: &LuGre, state: &mut MechanicsState, step_s: f64) {
     let m = forces.m;
-    let (v, z) = (state.motor_velocity_m_per_s, state.bristle_m);
-    // Dry friction of the motor's side beside the bristles: an impulse that may stop but never turn around.
-    let behind = forces.load_n + lugre.bristle_stiffness_n_per_m * z;
-    let d = if v != 0.0 {
-        v
-    } else {
-        let dry = &m.motor_friction;
-        let (up, down) = (
-            m.transmission.felt(behind, 1.0) * behind,
-            m.transmission.felt(behind, -1.0) * behind,
-        );
-        if forces.motor_n > up + dry.breakaway_n(1.0) {
-            1.0
-        } else if forces.motor_n < down - dry.breakaway_n(-1.0) {
-            -1.0
+    let mass = m.motor_mass_kg + m.load_mass_kg;
+    let (s0, s1) = (
+        lugre.bristle_stiffness_n_per_m,
+        lugre.bristle_damping_n_s_per_m,
+    );
+    let most = m.transmission.felt(1.0, 1.0);
+    let mut step = Halving::new(Division::new(libm::sqrt(most * s0 / mass), step_s));
+    let lossy = m.transmission.felt(1.0, 1.0) != m.transmission.felt(1.0, -1.0);
+    while let Some(level) = step.level() {
+        let at = OnBristles {
+            way: 0.0,
+            v: state.motor_velocity_m_per_s,
+            z: state.bristle_m,
+        };
+        let direction = if at.v != 0.0 {
+            at.v
         } else {
+            excess_on_bristles(forces, lugre, at.z)
+        };
+        if direction == 0.0 {
+            // Forces and bristles stay as they are for the rest of the step.
             return;
         }
-    };
-    let d = if d > 0.0 { 1.0 } else { -1.0 };
-    let step = |rate_per_s: f64, at: f64, step_s: f64| {
-        // k that agrees with the force it leads to, as with static friction.
-        let dry_n = d * m.motor_friction.dry_n(d, at);
-        let friction_n = lugre.bristle_stiffness_n_per_m * z
-            + lugre.bristle_damping_n_s_per_m * (v - rate_per_s * z)
-            + lugre.map.viscous_n_s_per_m * v;
-        let outer = forces.load_n + friction_n;
-        let mut k = m.transmission.felt(d, d);
-        let b1 = m.motor_friction.viscous_n_s_per_m;
-        let a =
-            (forces.motor_n - dry_n - b1 * v - k * outer) / (m.motor_mass_kg + k * m.load_mass_kg);
-        if (m.load_mass_kg * a + outer) * d < 0.0 {
-            k = m.transmission.felt(-d, d);
+        let d = if direction > 0.0 { 1.0 } else { -1.0 };
+        let sliding = Sliding { forces, lugre, d };
+        let (k, h) = (sliding.felt(&at), step_s * Halving::share(level));
+        let inputs = |at: &OnBristles| (sliding.dry_n(at.v), lugre.rate_per_s(at.v));
+        let start = inputs(&at);
+        let middle = inputs(&sliding.after(&at, k, start, 0.5 * h));
+        let next = sliding.after(&at, k, middle, h);
+        let end = inputs(&next);
+        // Without dry friction and losses nothing holds, and the bristles alone see the axis turn around.
+        let stops = (lossy || m.motor_friction.breakaway_n(d) > 0.0) && next.v * d < 0.0;
+        let happened = stops || (lossy && sliding.felt(&next) != k);
+        let off = |a: f64, b: f64, c: f64| ((a - 2.0 * b + c) / 6.0).abs();
+        let z = h * next.z.abs() * off(start.1, middle.1, end.1) / (1.0 + middle.1 * h);
+        let error = (h * off(start.0, middle.0, end.0) + most * z * (s0 * h + s1)) / mass;
+        let by_forces = (forces.motor_n.abs() + forces.load_n.abs()) / mass;
+        let outcome = Outcome::new(happened, error, at.v.abs() + next.v.abs(), by_forces);
+        if step.takes(level, outcome) {
+            state.position_m += next.way;
+            state.motor_velocity_m_per_s = if stops { 0.0 } else { next.v };
+            state.bristle_m = next.z;
         }
-        let force = forces.motor_n - dry_n - k * forces.load_n;
-        let e = linear::expm1(&lugre_matrix(forces, lugre, k, rate_per_s), step_s);
-        linear::apply(&e, &[0.0, v, z, force])
-    };
-    let guess = step(lugre.rate_per_s(v), v, 0.5 * step_s);
-    let y = step(lugre.rate_per_s(guess[1]), guess[1], step_s);
-    state.position_m += y[0];
-    let has_dry = m.motor_friction.breakaway_n(d) > 0.0;
-    state.motor_velocity_m_per_s = if has_dry && y[1] * d < 0.0 { 0.0 } else { y[1] };
-    state.bristle_m = crate::lane::clamp(y[2], lugre.bristle_max_m());
+    }
 }
