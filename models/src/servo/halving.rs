@@ -13,7 +13,7 @@
 /// Halvings of a step down to which moments are located.
 pub const LEVELS: usize = 16;
 /// Tries in one step beside four for each part that the oscillation asks for.
-const TRIES_MAX: u32 = 800;
+const TRIES_MAX: u32 = 256;
 /// Tries in a step that is not resolved.
 const TRIES_LOST: u32 = 48;
 /// Largest phase of the fastest oscillation in one part (rad).
@@ -213,7 +213,7 @@ mod tests {
                 step.takes(level, outcome);
                 tries += 1;
             }
-            assert!(tries < 1500, "{rate_per_s}: {tries}");
+            assert!(tries < 1000, "{rate_per_s}: {tries}");
         }
     }
 
