@@ -10,8 +10,9 @@
 
 mod reference;
 
-use reference::equations::{Part, RK4_SUBSTEPS, RUN_S, Targets, Y, dry, params, rk4, slopes};
-use reference::{integrate, rms};
+use reference::equations::{Part, RK4_SUBSTEPS, RUN_S, Targets, Y, params, rk4};
+use reference::exact::Exact;
+use reference::rms;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade};
 use twinstep_models::lane::{LANES, ZERO};
 
@@ -19,45 +20,6 @@ use twinstep_models::lane::{LANES, ZERO};
 const RATIO_MAX: f64 = 1.0;
 /// What the kernel's RMS position error may be per second of the cycle (m/s): it grows with the cycle.
 const POSITION_MAX_M_PER_S: f64 = 5.0e-5;
-
-/// The reference over one stretch without a kink of the set-point.
-fn exact(p: &AxisParams, targets: &Targets, y: &mut Y, from_s: f64, to_s: f64) {
-    let scale = [1e-3, 1e-2, 1.0, 1.0, 1.0];
-    let mut t = from_s;
-    while t < to_s {
-        let push = y[2] - p.gravity_a;
-        let d = if y[1] > 0.0 || (y[1] == 0.0 && push > dry(p, 1.0, 0.0)) {
-            1.0
-        } else if y[1] < 0.0 || push < -dry(p, -1.0, 0.0) {
-            -1.0
-        } else {
-            0.0
-        };
-        let (reached, next, ended) = integrate(
-            |t, y: &Y| {
-                let friction = (d != 0.0).then(|| d * dry(p, d, y[1]));
-                slopes(p, targets.at(t, from_s), y, friction, 0.0)
-            },
-            |_, y| {
-                if d == 0.0 {
-                    let push = y[2] - p.gravity_a;
-                    (dry(p, 1.0, 0.0) - push).min(push + dry(p, -1.0, 0.0))
-                } else {
-                    d * y[1]
-                }
-            },
-            t,
-            to_s,
-            *y,
-            &scale,
-        );
-        *y = next;
-        if ended && d != 0.0 {
-            y[1] = 0.0;
-        }
-        t = reached;
-    }
-}
 
 /// RMS errors of position and reported current.
 #[derive(Clone, Copy, Debug)]
@@ -99,16 +61,16 @@ fn compare(p: &AxisParams, period_s: f64, rk4_substeps: usize) -> [Figures; 3] {
     let tanh_slope = 100.0 / p.stribeck_velocity_m_per_s;
     let mut errors = [(); 3].map(|()| Errors([(); 3].map(|()| Vec::new())));
     let cycles = (RUN_S / period_s) as usize;
-    // The newest target that the kernel knows stands for the start of the cycle.
-    let kink_s = (p.dead_time_s / period_s).fract() * period_s;
+    let exact = Exact {
+        p,
+        targets: &targets,
+        part: &Part::NONE,
+    };
     for k in 0..cycles {
         let t = k as f64 * period_s;
         reference.push(&[targets.of_cycle(k as i64); LANES]);
         cascade::advance(&lane, &reference, &mut kernel, &ZERO);
-        if kink_s > 0.0 {
-            exact(p, &targets, &mut truth, t, t + kink_s);
-        }
-        exact(p, &targets, &mut truth, t + kink_s, t + period_s);
+        exact.cycle(&mut truth, t, &[]);
         let h = period_s / rk4_substeps as f64;
         for n in 0..rk4_substeps {
             let (on, at) = ((&targets, &Part::NONE), (t + n as f64 * h, h));

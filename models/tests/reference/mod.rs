@@ -10,6 +10,7 @@
 
 pub mod axes;
 pub mod equations;
+pub mod exact;
 pub mod plant;
 
 /// Relative tolerance of a step; the absolute one is this times the scale of each state.
