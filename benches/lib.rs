@@ -12,6 +12,7 @@ pub mod environment;
 pub mod figures;
 pub mod fleet;
 pub mod machines;
+pub mod memory;
 pub mod outer;
 pub mod rig;
 pub mod rk4;

@@ -28,7 +28,7 @@ const HOT: [(&str, usize); 3] = [
     ),
 ];
 const _: () = assert!(
-    HOT[0].1 + HOT[1].1 + HOT[2].1 <= HOT_BYTES,
+    hot_bytes() <= HOT_BYTES,
     "an axis has more parameters and state than every cycle may read"
 );
 
@@ -62,9 +62,14 @@ const COLD: [(&str, usize, &str); 6] = [
     ("health", size_of::<AxisHealth>(), "acyclic phase"),
 ];
 
+/// What every cycle reads or writes of an axis (bytes).
+pub const fn hot_bytes() -> usize {
+    HOT[0].1 + HOT[1].1 + HOT[2].1
+}
+
 /// Prints all of them in one table, with the sum of what is hot and that of everything.
 pub fn print() {
-    let hot: usize = HOT.iter().map(|(_, bytes)| bytes).sum();
+    let hot = hot_bytes();
     let cold: usize = COLD.iter().map(|(_, bytes, _)| bytes).sum();
     let kb = |axes: usize| axes * hot / 1000;
     println!("bytes of an axis");

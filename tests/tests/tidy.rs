@@ -51,6 +51,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ),
     ("models/src/simd/x86.rs", "instructions of vector units"),
     (
+        "models/src/simd/x86_slim.rs",
+        "instructions of vector units",
+    ),
+    (
         "runtime/host/src/control/peer.rs",
         "the system call that says who is at the other end of a local socket",
     ),
