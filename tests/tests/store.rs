@@ -190,8 +190,8 @@ fn a_store_of_before_gets_tool_load_and_temperature_from_the_next_run_on() {
     let row = store().query_row(tools, [], |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     });
-    let found: (usize, String, usize, usize) = row.unwrap();
-    assert_eq!(found, (all, "welder".to_owned(), 0, 0));
+    let found: (i64, String, i64, i64) = row.unwrap();
+    assert_eq!(found, (all as i64, "welder".to_owned(), 0, 0));
 }
 
 #[test]

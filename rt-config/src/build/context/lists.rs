@@ -72,9 +72,10 @@ impl Place<'_> {
             }
             _ => {
                 let key = self.key;
-                let (or, whole) = match self.controller {
-                    None => ("", "one of the two"),
-                    Some(_) => (", or `controller` alone", "one of the three"),
+                // Recipe and part it tells with every request.
+                let (or, whole) = match key {
+                    "recipe" | "part" => ("", "one of the two"),
+                    _ => (", or `controller` alone", "one of the three"),
                 };
                 check.problem(
                     self.span,
