@@ -11,6 +11,7 @@ use super::steps::Begin;
 use super::substeps::{Left, one_by_one};
 use super::told::Told;
 use super::told::step::stepped_told;
+use super::walk::Burden;
 use crate::lane::{LANES, Lane, ZERO};
 use crate::simd::{Portable, Vector};
 
@@ -128,15 +129,28 @@ pub fn mechanics(
     load_a: f64,
     step_s: f64,
 ) -> (f64, f64) {
+    mechanics_under(p, l, [x, v, i], &Burden::of(load_a), step_s)
+}
+
+/// [`mechanics`] under a load that comes with losses, of position, velocity and current.
+#[inline(always)]
+pub(super) fn mechanics_under(
+    p: &LaneParams,
+    l: usize,
+    [x, v, i]: [f64; 3],
+    burden: &Burden,
+    step_s: f64,
+) -> (f64, f64) {
     let mut per_a = p.acceleration_per_a[l];
     let damping = p.viscous[l] * per_a * step_s;
     if damping > DAMPED {
         per_a /= 1.0 + damping;
     }
-    let push = (i - load_a - p.gravity_a[l] - p.viscous[l] * v) * per_a * step_s;
+    let push = (i - burden.load_a - p.gravity_a[l] - p.viscous[l] * v) * per_a * step_s;
     let free = v + push;
     let direction = if v != 0.0 { v } else { free };
-    let brake = dry_friction_a(p, l, direction) * per_a * step_s;
+    let dry_a = dry_friction_a(p, l, direction) + burden.friction_a(direction);
+    let brake = dry_a * per_a * step_s;
     let next = if free > brake {
         free - brake
     } else if free < -brake {

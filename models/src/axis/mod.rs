@@ -44,6 +44,7 @@ mod substeps;
 mod tests;
 pub mod told;
 pub mod transition;
+pub mod walk;
 
 pub use cascade::{AxisState, Reference};
 pub use params::{AxisParams, LaneParams};

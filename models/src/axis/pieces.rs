@@ -24,6 +24,7 @@ use super::params::LaneParams;
 use super::part::{Part, end_m};
 use super::series::{NEAR, ORDER, Series, ZEROS, at, convergence, moment, slope_at};
 use super::substeps::Loops;
+use super::walk::Burden;
 use crate::lane::{clamp, larger};
 use crate::press::workpiece::Line;
 
@@ -42,8 +43,8 @@ pub(super) struct Acts<'a> {
     pub p: &'a LaneParams,
     pub l: usize,
     pub loops: &'a Loops<'a>,
-    /// What acts beside dry friction, the part and gravity (A).
-    pub load_a: f64,
+    /// What acts beside its own friction, the part and gravity.
+    pub burden: Burden,
     /// A part that may be met.
     pub part: Option<Part<'a>>,
 }
@@ -222,7 +223,7 @@ impl Acts<'_> {
     /// What acts beside dry friction and damping (A).
     fn load_a(&self, now: &Now) -> f64 {
         let part_a = (self.part).map_or(0.0, |part| part.force_a(now.z[0], &now.line));
-        self.load_a + self.p.gravity_a[self.l] + part_a
+        self.burden.load_a + self.p.gravity_a[self.l] + part_a
     }
 
     /// What the part answers to what the axis does: at rest as on the way back, which begins with the same force.
@@ -235,11 +236,12 @@ impl Acts<'_> {
 
     /// Coulomb friction in a direction (A).
     fn coulomb_a(&self, direction: f64) -> f64 {
-        if direction > 0.0 {
+        let own_a = if direction > 0.0 {
             self.p.coulomb_positive_a[self.l]
         } else {
             self.p.coulomb_negative_a[self.l]
-        }
+        };
+        own_a + self.burden.friction_a(direction)
     }
 
     /// What an axis that stands does next.

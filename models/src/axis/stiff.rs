@@ -17,9 +17,9 @@ use super::part::{Answer, Part};
 use super::pieces::{Acts, PIECES_MAX, Stretch};
 use super::reference::Reference;
 use super::substeps::{Loops, Path, substep};
+use super::walk::{Burden, Ways, places};
 use crate::lane::{LANES, Lane, ZERO, larger};
 use crate::press::workpiece::Forming;
-use crate::simd::{Portable, Vector};
 
 /// From this frequency on, with which the bare inertia of an axis would swing on a part, the part is a spring within the cycle (Hz).
 pub const SWING_HZ: f64 = 10.0;
@@ -73,42 +73,27 @@ pub fn advance_met(
     after: &mut AxisState,
 ) -> Lane {
     let mut back_m = ZERO;
-    for part in 0..Portable::PARTS {
-        let paths = reference.paths::<Portable>(p, part);
-        let mut ways = [[0.0; LANES]; 4];
-        let of = [paths.from_m, paths.to_m, paths.first_m, paths.second_m];
-        for (lane, path) in ways.iter_mut().zip(of) {
-            path.store(lane, part);
+    let ways = Ways::of(p, reference);
+    for l in places(met.places) {
+        let path = ways.path(l);
+        let spring = Answer::Spring(met.stiffness_a_per_m[l]);
+        let of = Part {
+            contact_m: met.contact_m[l],
+            direction: met.direction[l],
+            answer: met.formed[l].map_or(spring, Answer::Formed),
+        };
+        let known_m = larger(met.deepest_m[l], of.way_m(before.position_m[l]));
+        let Some(([x, v, i, q, r], deepest_m)) = stepped(p, l, &path, (before, known_m), of) else {
+            continue;
+        };
+        if met.formed[l].is_some() && deepest_m > known_m {
+            back_m[l] = deepest_m - of.way_m(x);
         }
-        let here = met.places & Portable::places(part);
-        for l in (0..LANES).filter(|l| here & (1 << l) != 0) {
-            let [from_m, to_m, first_m, second_m] = [0, 1, 2, 3].map(|n| ways[n][l]);
-            let path = Path {
-                from_m,
-                to_m,
-                first_m,
-                second_m,
-            };
-            let spring = Answer::Spring(met.stiffness_a_per_m[l]);
-            let of = Part {
-                contact_m: met.contact_m[l],
-                direction: met.direction[l],
-                answer: met.formed[l].map_or(spring, Answer::Formed),
-            };
-            let known_m = larger(met.deepest_m[l], of.way_m(before.position_m[l]));
-            let Some(([x, v, i, q, r], deepest_m)) = stepped(p, l, &path, (before, known_m), of)
-            else {
-                continue;
-            };
-            if met.formed[l].is_some() && deepest_m > known_m {
-                back_m[l] = deepest_m - of.way_m(x);
-            }
-            after.position_m[l] = x;
-            after.velocity_m_per_s[l] = v;
-            after.current_a[l] = i;
-            after.integral_a[l] = q;
-            after.reported_a[l] = r;
-        }
+        after.position_m[l] = x;
+        after.velocity_m_per_s[l] = v;
+        after.current_a[l] = i;
+        after.integral_a[l] = q;
+        after.reported_a[l] = r;
     }
     back_m
 }
@@ -135,7 +120,7 @@ fn stepped(
         p,
         l,
         loops: &loops,
-        load_a,
+        burden: Burden::of(load_a),
         part: Some(part),
     };
     let bend = p.bend[l];
@@ -159,7 +144,8 @@ fn stepped(
     for n in 0..SUBSTEPS {
         let [from_m, to_m] = [n, n + 1].map(|n| path.at(n as f64 / SUBSTEPS as f64, bend));
         let part_a = part.middle_a([z[0], z[1]], deepest_m, p.step_s);
-        z = substep(p, l, &loops, z, [from_m, to_m], load_a + part_a, &mut left);
+        let burden = Burden::of(load_a + part_a);
+        z = substep(p, l, &loops, z, [from_m, to_m], &burden, &mut left);
         deepest_m = larger(deepest_m, part.way_m(z[0]));
     }
     Some((z, deepest_m))

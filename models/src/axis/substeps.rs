@@ -5,13 +5,13 @@
 //! moment ([`super::pieces`]), and in CSV so does one in which it starts, stops or turns around; in other modes that one is cut into short
 //! semi-implicit steps as long as it stays below its limit.
 
-use super::cascade::{AxisState, dry_friction_a, mechanics};
-use super::params::{CUTS, DAMPED, LaneParams, SUBSTEPS};
-use super::pieces::{Acts, PIECES_MAX, Stretch};
+use super::cascade::{AxisState, dry_friction_a, mechanics_under};
+use super::params::{CUTS, DAMPED, LaneParams};
+use super::pieces::{Acts, Stretch};
 use super::told::Told;
 use super::transition::{COLUMNS, Transition};
-use crate::lane::{LANES, Lane, clamp};
-use crate::sample;
+use super::walk::{Burden, Walk, path, places, under};
+use crate::lane::{Lane, clamp};
 
 /// What a turn in cuts leaves of the way the loops take back, but not while their current is at its limit: one that is asked for more than this
 /// share of it turns at its moment.
@@ -40,9 +40,10 @@ pub(super) struct Left<'a> {
 }
 
 /// The loops of one axis in its mode: what is open has a gain of 0.
+#[derive(Clone, Copy)]
 pub(super) struct Loops<'a> {
     /// Exact substeps, moving and resting.
-    steps: &'a (Transition, Transition),
+    pub steps: &'a (Transition, Transition),
     /// See [`super::AxisParams`].
     pub position_gain_per_s: f64,
     /// Likewise.
@@ -69,7 +70,7 @@ impl<'a> Loops<'a> {
     }
 
     /// Cyclic synchronous velocity: the reference is a way whose slope is the target.
-    fn velocity(p: &'a LaneParams, l: usize) -> Self {
+    pub fn velocity(p: &'a LaneParams, l: usize) -> Self {
         Self {
             steps: &p.fine.velocity_steps[l],
             position_gain_per_s: 0.0,
@@ -79,7 +80,7 @@ impl<'a> Loops<'a> {
     }
 
     /// Cyclic synchronous torque: what is asked for stands in the integrator, which no loop moves.
-    fn torque(p: &'a LaneParams, l: usize) -> Self {
+    pub fn torque(p: &'a LaneParams, l: usize) -> Self {
         Self {
             steps: &p.fine.torque_steps[l],
             velocity_gain: 0.0,
@@ -111,112 +112,15 @@ pub(super) fn one_by_one(
     left: Left<'_>,
     next: &mut [Lane; 5],
 ) {
-    for l in (0..LANES).filter(|l| left.places & (1 << l) != 0) {
-        let load_a = before.disturbance_a[l] + contact_a.map_or(0.0, |lane| lane[l]);
-        let [from_m, to_m, first_m, second_m] = [0, 1, 2, 3].map(|n| ways[n][l]);
-        let path = Path {
-            from_m,
-            to_m,
-            first_m,
-            second_m,
-        };
-        let stepped = match left.told {
-            Some((told, places)) if places & (1 << l) != 0 => {
-                told_substeps(p, l, told, &path, before, load_a)
-            }
-            _ => substeps(p, l, &Loops::position(p, l), &path, before, load_a),
-        };
-        for (lane, value) in next.iter_mut().zip(stepped) {
+    for l in places(left.places) {
+        let told = left.told.filter(|(_, places)| places & (1 << l) != 0);
+        let told = told.map(|(told, _)| told);
+        let walk = Walk::along(p, l, path(ways, l), told, before);
+        let load_a = contact_a.map_or(0.0, |lane| lane[l]);
+        for (lane, value) in next.iter_mut().zip(under(walk, load_a)) {
             lane[l] = value;
         }
     }
-}
-
-/// One axis by itself, in substeps: those that hold exactly are exact, and the others go to the moment at which something happens, or are cut
-/// once more ([`substep`]).
-fn substeps(
-    p: &LaneParams,
-    l: usize,
-    loops: &Loops<'_>,
-    path: &Path,
-    before: &AxisState,
-    load_a: f64,
-) -> [f64; 5] {
-    let mut z = [
-        before.position_m[l],
-        before.velocity_m_per_s[l],
-        before.current_a[l],
-        before.integral_a[l],
-        before.reported_a[l],
-    ];
-    let mut from_m = path.from_m;
-    let mut left = PIECES_MAX;
-    for n in 1..=SUBSTEPS {
-        let to_m = path.at(n as f64 / SUBSTEPS as f64, p.bend[l]);
-        z = substep(p, l, loops, z, [from_m, to_m], load_a, &mut left);
-        from_m = to_m;
-    }
-    z
-}
-
-/// One axis that is told a velocity or a current, as a target or as an offset, likewise.
-fn told_substeps(
-    p: &LaneParams,
-    l: usize,
-    told: &Told,
-    path: &Path,
-    before: &AxisState,
-    load_a: f64,
-) -> [f64; 5] {
-    let mode = told.of(l);
-    let mut loops = match mode {
-        sample::Told::Velocity => Loops::velocity(p, l),
-        sample::Told::Torque => Loops::torque(p, l),
-        _ => Loops::position(p, l),
-    };
-    let own_a = before.integral_a[l];
-    let mut integral_a = own_a;
-    let mut z = [
-        before.position_m[l],
-        before.velocity_m_per_s[l],
-        before.current_a[l],
-        0.0,
-        before.reported_a[l],
-    ];
-    let mut from_m = path.from_m;
-    let mut left = PIECES_MAX;
-    for n in 0..SUBSTEPS {
-        let [from, to] = [n, n + 1].map(|n| n as f64 / SUBSTEPS as f64);
-        let (m_per_s, a) = told.mean(p, l, from, to);
-        let x = z[0];
-        let to_m = path.at(to, p.bend[l]);
-        let piece = match mode {
-            sample::Told::Velocity => [x, x + m_per_s * p.step_s],
-            sample::Told::Torque => [x; 2],
-            _ => {
-                // A constant velocity is the same as a reference that lies further on.
-                let gain = loops.position_gain_per_s;
-                let further_m = if gain > 0.0 { m_per_s / gain } else { 0.0 };
-                [from_m + further_m, to_m + further_m]
-            }
-        };
-        from_m = to_m;
-        if mode == sample::Told::Torque {
-            loops.offset_a = clamp(a, p.limit_a[l]);
-            integral_a = 0.0;
-        } else {
-            loops.offset_a = a;
-        }
-        z[3] = integral_a + loops.offset_a;
-        z = substep(p, l, &loops, z, piece, load_a, &mut left);
-        integral_a = z[3] - loops.offset_a;
-    }
-    z[3] = if mode == sample::Told::Torque {
-        own_a
-    } else {
-        integral_a
-    };
-    z
 }
 
 /// A substep of one axis along a straight piece of its reference (m), in which no more pieces than are left of the cycle are begun.
@@ -226,7 +130,7 @@ pub(super) fn substep(
     loops: &Loops<'_>,
     z: [f64; 5],
     [from_m, to_m]: [f64; 2],
-    load_a: f64,
+    burden: &Burden,
     left: &mut usize,
 ) -> [f64; 5] {
     let stretch = &Stretch {
@@ -234,9 +138,9 @@ pub(super) fn substep(
         to_m,
         length_s: p.step_s,
     };
-    let goes_on = exact_step(p, l, loops.steps, z, stretch, load_a);
+    let goes_on = exact_step(p, l, loops.steps, z, stretch, burden);
     if p.continuous & (1 << l) == 0 {
-        return goes_on.unwrap_or_else(|| cut_substep(p, l, loops, z, stretch, load_a).0);
+        return goes_on.unwrap_or_else(|| cut_substep(p, l, loops, z, stretch, burden).0);
     }
     let (before, limit) = (loops.asked_a(&z, stretch.from_m, stretch), p.limit_a[l]);
     let below = |next: &[f64; 5]| {
@@ -247,10 +151,10 @@ pub(super) fn substep(
     if let Some(next) = goes_on.filter(below) {
         return next;
     }
-    if let Some(next) = limited_step(p, l, loops, z, stretch, load_a) {
+    if let Some(next) = limited_step(p, l, loops, z, stretch, burden) {
         return next;
     }
-    let cut = || cut_substep(p, l, loops, z, stretch, load_a);
+    let cut = || cut_substep(p, l, loops, z, stretch, burden);
     let quick = p.fine.quick & (1 << l) != 0;
     // In CSV no loop takes back what a stop or a reversal leaves of the way: they are found at their moment.
     let drifts = loops.position_gain_per_s == 0.0 && loops.velocity_gain > 0.0;
@@ -266,7 +170,7 @@ pub(super) fn substep(
         p,
         l,
         loops,
-        load_a,
+        burden: *burden,
         part: None,
     };
     let found = acts.along((z, 0.0), &[*stretch], left);
@@ -280,7 +184,7 @@ fn limited_step(
     loops: &Loops<'_>,
     mut z: [f64; 5],
     stretch: &Stretch,
-    load_a: f64,
+    burden: &Burden,
 ) -> Option<[f64; 5]> {
     let limit = p.limit_a[l];
     // See `cut_substep`.
@@ -293,7 +197,7 @@ fn limited_step(
         return None;
     }
     z[3] = sign * limit;
-    let mut next = exact_step(p, l, &p.fine.torque_steps[l], z, stretch, load_a)?;
+    let mut next = exact_step(p, l, &p.fine.torque_steps[l], z, stretch, burden)?;
     next[3] = integral;
     beyond(loops.asked_a(&next, stretch.to_m, stretch)).then_some(next)
 }
@@ -305,9 +209,10 @@ fn exact_step(
     (moving, resting): &(Transition, Transition),
     [x, v, i, q, r]: [f64; 5],
     stretch: &Stretch,
-    load_a: f64,
+    burden: &Burden,
 ) -> Option<[f64; 5]> {
-    let load = load_a + p.gravity_a[l];
+    let load = burden.load_a + p.gravity_a[l];
+    let dry_a = |v: f64| dry_friction_a(p, l, v) + burden.friction_a(v);
     let (e, slope) = (stretch.from_m - x, stretch.slope());
     // Sums of sums are known sooner than one term after the other, and friction is known last.
     let free = |c: &[f64; COLUMNS], v: f64| {
@@ -316,8 +221,8 @@ fn exact_step(
     let row = |c: &[f64; COLUMNS], v: f64, b: f64| free(c, v) + c[6] * b;
     let direction = if v > 0.0 { 1.0 } else { -1.0 };
     let (free_v, on_velocity) = (free(&moving.velocity, v), moving.velocity[6]);
-    let guess = free_v + on_velocity * (load + direction * dry_friction_a(p, l, v));
-    let b = load + direction * dry_friction_a(p, l, 0.5 * (v + guess));
+    let guess = free_v + on_velocity * (load + direction * dry_a(v));
+    let b = load + direction * dry_a(0.5 * (v + guess));
     let v1 = free_v + on_velocity * b;
     let slow = p.fine.quick & (1 << l) == 0;
     if slow && v * direction > 0.0 && v1 * direction > 0.0 && guess * direction > 0.0 {
@@ -329,21 +234,22 @@ fn exact_step(
             row(&moving.reported, v, b),
         ]);
     }
-    if v == 0.0 && held(p, l, i - load) {
+    if v == 0.0 && held(p, l, i - load, burden) {
         let i1 = row(&resting.current, 0.0, 0.0);
         let (q1, r1) = (
             row(&resting.integral, 0.0, 0.0),
             row(&resting.reported, 0.0, 0.0),
         );
-        return held(p, l, i1 - load).then_some([x, 0.0, i1, q1, r1]);
+        return held(p, l, i1 - load, burden).then_some([x, 0.0, i1, q1, r1]);
     }
     None
 }
 
 /// Whether static friction holds an axis at rest against `push_a`.
-fn held(p: &LaneParams, l: usize, push_a: f64) -> bool {
-    push_a <= p.coulomb_positive_a[l] + p.stribeck_a[l]
-        && push_a >= -(p.coulomb_negative_a[l] + p.stribeck_a[l])
+fn held(p: &LaneParams, l: usize, push_a: f64, burden: &Burden) -> bool {
+    let [forwards_a, backwards_a] = burden.friction_a;
+    push_a <= p.coulomb_positive_a[l] + p.stribeck_a[l] + forwards_a
+        && push_a >= -(p.coulomb_negative_a[l] + p.stribeck_a[l] + backwards_a)
 }
 
 /// A substep of one axis in short semi-implicit steps, in which friction can stop it, let it go, and the limit can hold. Whether the limit did
@@ -354,7 +260,7 @@ fn cut_substep(
     loops: &Loops<'_>,
     [mut x, mut v, mut i, mut q, mut r]: [f64; 5],
     stretch: &Stretch,
-    load_a: f64,
+    burden: &Burden,
 ) -> ([f64; 5], bool) {
     let step = p.step_s / CUTS as f64;
     let slope = stretch.slope();
@@ -382,12 +288,12 @@ fn cut_substep(
             let after = limited + (i - limited) * p.fine.current_decay[l];
             r = mean(i, after) + (r - mean(i, after)) * p.fine.filter_decay[l];
             let before = v;
-            (x, v) = mechanics(p, l, x, v, mean(i, after), load_a, step);
+            (x, v) = mechanics_under(p, l, [x, v, mean(i, after)], burden, step);
             half_rise = 0.5 * (v - before);
             i = after;
         } else {
             r = i + (r - i) * p.fine.filter_decay[l];
-            (x, v) = mechanics(p, l, x, v, i, load_a, step);
+            (x, v) = mechanics_under(p, l, [x, v, i], burden, step);
         }
     }
     ([x, v, i, q, r], met)

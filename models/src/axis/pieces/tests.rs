@@ -64,7 +64,7 @@ fn by_hand(acts: &Acts<'_>, z: [f64; 5], stretch: &Stretch) -> ([f64; 5], Asked)
         let part_a = part.map_or(0.0, |part| {
             part.force_a(x, &part.line(part.way_m(x), deepest_m, true))
         });
-        let load = acts.load_a + A.gravity_a + part_a;
+        let load = acts.burden.load_a + A.gravity_a + part_a;
         let push = i - load;
         let (v, a) = match dry(v, push) {
             None => (0.0, 0.0),
@@ -124,7 +124,7 @@ fn along(z: [f64; 5], to_m: f64, part: Part<'_>) -> ([f64; 5], f64) {
         p: &lane,
         l: 0,
         loops: &loops,
-        load_a: 0.0,
+        burden: Burden::of(0.0),
         part: Some(part),
     };
     let stretch = Stretch {
@@ -143,7 +143,7 @@ fn both(z: [f64; 5], to_m: f64, load_a: f64, part: Option<Part<'_>>) -> ([f64; 5
         p: &lane,
         l: 0,
         loops: &loops,
-        load_a,
+        burden: Burden::of(load_a),
         part,
     };
     let stretch = Stretch {
@@ -273,7 +273,7 @@ fn loops_that_are_too_fast_for_a_series_are_left_to_others() {
         p: &lane,
         l: 0,
         loops: &loops,
-        load_a: 0.0,
+        burden: Burden::of(0.0),
         part: None,
     };
     let stretch = Stretch {
@@ -309,7 +309,7 @@ fn what_happens_again_at_its_own_moment_is_not_followed() {
         p: &lane,
         l: 0,
         loops: &loops,
-        load_a: 2.6,
+        burden: Burden::of(2.6),
         part: None,
     };
     let e = 1.0e-4;
@@ -341,7 +341,7 @@ fn an_axis_has_so_many_pieces_in_all_its_stretches() {
         p: &lane,
         l: 0,
         loops: &loops,
-        load_a: 0.0,
+        burden: Burden::of(0.0),
         part: None,
     };
     let stretch = Stretch {
