@@ -75,20 +75,6 @@ impl Told {
         }
     }
 
-    /// How the velocity of axis `l` at the end of a cycle, while it moves, goes with a load that stands still over it (m/s per A), less than 0: the
-    /// loops of its mode answer within the cycle.
-    pub(crate) const fn by_load(&self, p: &LaneParams, l: usize) -> f64 {
-        let modes = self.modes(p);
-        let step = if modes.velocity & (1 << l) != 0 {
-            &p.fine.told.velocity.moving
-        } else if modes.torque & (1 << l) != 0 {
-            &p.fine.told.torque.moving
-        } else {
-            &p.moving
-        };
-        step.velocity[6][l]
-    }
-
     /// A bit for each axis that is told in this way.
     pub const fn places(&self, told: sample::Told) -> u8 {
         match told {

@@ -16,33 +16,39 @@
 //! ```
 //!
 //! and the axis stays as it is ([`mod@crate::axis`]): one constant inertia and an exact step. What goes through the linkage costs: the
-//! motor pays `T / eta` where it drives the ram, and gets back `T eta_b` where the ram drives it ([`mod@super::frame`]). At rest it holds T. A loss
-//! that jumps with the sign of the velocity would push an axis at rest to and fro, so ahead it rises with the velocity up to that which it would make
-//! by itself in a cycle, of axis and ram, and is whole from there on. A velocity that was measured moves nothing: there it is whole as soon as the
-//! axis does not stand. Friction of the ram in its guides is no figure of its own: what of it goes with the force is
-//! in the efficiency, the rest in the friction of the axis.
+//! motor pays `T / eta` where it drives the ram, and gets back `T eta_b` where the ram drives it ([`mod@super::frame`]). That is a friction which goes
+//! with T: `T (1 / eta - 1)` one way and `T (1 - eta_b)` the other. Ahead it is as much more dry friction of the axis ([`Burden`]), and holds it at
+//! rest, stops it and turns around with it as that does. A velocity that was measured is noise at rest: there the loss rises with it up to the
+//! velocity below which the axis stands. Friction of the ram in its guides is no figure of its own: what of it goes with the force is in the
+//! efficiency, the rest in the friction of the axis.
 //!
 //! # One cycle ahead
-//! Over a cycle the load stands still; it is that of the middle of the cycle (as in `runtime/cycle/src/contact.rs`), and of the mean acceleration a of
-//! the cycle. That one is not known before the step, and a load that goes by the acceleration of the cycle before would diverge
-//! as soon as `m J^2 > M0`. So the cycle is stepped twice. First under the load L1 with the a of the balance of forces at its start,
-//! `a = (kf i - friction - Fg - T0) / (M0 + m J^2)`, T0 being T without a; it ends at `v1`. The step is linear in the load, `dv1/dL = -c` being
-//! in its matrix. So with T0 and J in the middle between start and end of that pass, the a under whose load the step ends as it says is
+//! Such an axis is stepped by itself, in the substeps of [`mod@crate::axis::walk`]. Over a substep the load stands still; it is that of the middle of
+//! it, and of its mean acceleration a. That one is not known before the step, and a load that goes by the acceleration of the substep before would
+//! diverge as soon as `m J^2 > M0`. So a substep is tried, first under the T of the balance of forces at its start. The step is linear in what
+//! the motor pays, `dv1/dL = -c` being in its matrix: paying nothing its mean acceleration would be `f = (v1 - v) / h + c / h L1`, h being its length
+//! and L1 what was paid. With T0, which is T without a, and J in the middle between start and end of that pass, and e for 1 / eta or eta_b, the T under
+//! which the step ends as it says is
 //!
 //! ```text
-//! a = ((v1 - v) / h + c / h (L1 - T0 / kf)) / (1 + c / h m J^2 / kf)
+//! T / kf = T0 / kf + m J^2 / kf a,   a = f - c / h e T / kf:   T / kf = (T0 / kf + m J^2 / kf f) / (1 + e m J^2 / kf c / h)
 //! ```
 //!
-//! h being the period, and under that load the cycle is stepped again. Where the axis starts, stops or meets its limit
-//! the step is not linear, and a rest stays of what the first a was off. `models/tests/linked.rs` has how far from the exact solution that is, and that
-//! it holds up to [`RAM_SHARE_MAX`].
+//! and with that it is tried again. At its start the same holds with `c / h = kf / M0`. Where the axis meets its limit or comes back from it
+//! the step is not linear, and J is not quite that of the first pass anyway: the secant through both passes says which T it is, and with that the step is
+//! made. What T is off by falls by 1 for each more of T at least, and by no more than the bare axis answers with: the secant is held between both. Where
+//! the axis starts, stops or turns around T stays that of the second pass. A load that stands still leaves an error of second order in h, which grows with
+//! `m J^2 / M0`: over a whole cycle it was that of Runge-Kutta and more with a heavy ram. `models/tests/linked.rs` has how far from the exact
+//! solution it is, and that it holds up to [`RAM_SHARE_MAX`].
 
 use super::frame::{Counterbalance, ForceUnknown, Motor};
 use super::ram::Linkage;
-use crate::axis::cascade::{self, AxisState, dry_friction_a};
+use crate::axis::cascade::{AxisState, dry_friction_a};
+use crate::axis::params::SUBSTEPS;
 use crate::axis::told::Told;
+use crate::axis::walk::{Burden, Walk, Ways, places};
 use crate::axis::{LaneParams, Reference};
-use crate::lane::{LANES, ZERO, clamp};
+use crate::lane::clamp;
 
 /// Largest inertia of the ram at the axis, `m J^2` at the largest J of the stroke, over that of what turns with the motor (1).
 pub const RAM_SHARE_MAX: f64 = 4.0;
@@ -87,34 +93,6 @@ impl Middle {
     }
 }
 
-/// The load of a cycle, and the acceleration that it was made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Load {
-    /// The load (A).
-    pub load_a: f64,
-    /// Mean acceleration of the axis (m/s2).
-    pub axis_m_per_s2: f64,
-}
-
-/// What turns with the motor, and how long a cycle is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Own {
-    /// Inertia of the axis (A s2/m, > 0).
-    pub inertia: f64,
-    /// Period (s, > 0).
-    pub period_s: f64,
-}
-
-impl Own {
-    /// Of place `l` of a lane.
-    pub fn of(p: &LaneParams, l: usize) -> Self {
-        Self {
-            inertia: p.inertia[l],
-            period_s: p.period_s,
-        }
-    }
-}
-
 impl Linked {
     /// The ram with the axis at `axis_m` (m), moving at `axis_m_per_s` (m/s).
     pub fn at(&self, axis_m: f64, axis_m_per_s: f64) -> Middle {
@@ -127,18 +105,15 @@ impl Linked {
         }
     }
 
-    /// The ram in the middle of the cycle that begins with this state of place `l`, which goes on as fast as it is.
-    pub fn ahead(&self, p: &LaneParams, l: usize, s: &AxisState) -> Middle {
-        let v = s.velocity_m_per_s[l];
-        self.at(s.position_m[l] + 0.5 * p.period_s * v, v)
+    /// The ram in the middle of a time of `step_s` (s) that begins with this position (m) and velocity (m/s) of the axis, which goes on as fast as
+    /// it is.
+    fn ahead(&self, [x, v]: [f64; 2], step_s: f64) -> Middle {
+        self.at(x + 0.5 * step_s * v, v)
     }
 
-    /// The ram in the middle between two states of place `l`.
-    pub fn between(&self, l: usize, before: &AxisState, after: &AxisState) -> Middle {
-        self.at(
-            0.5 * (before.position_m[l] + after.position_m[l]),
-            0.5 * (before.velocity_m_per_s[l] + after.velocity_m_per_s[l]),
-        )
+    /// The ram in the middle between two positions (m) and velocities (m/s) of the axis.
+    pub fn between(&self, [x0, v0]: [f64; 2], [x1, v1]: [f64; 2]) -> Middle {
+        self.at(0.5 * (x0 + x1), 0.5 * (v0 + v1))
     }
 
     /// What the ram's inertia is at the axis (A s2/m).
@@ -178,19 +153,6 @@ impl Linked {
         } else {
             1.0 + less * along
         }
-    }
-
-    /// The same in a cycle ahead.
-    fn share(&self, own: &Own, m: &Middle, torque_a: f64) -> f64 {
-        let (more, less) = self.losses();
-        // By how much the velocity changes within a cycle where the loss turns around.
-        let moved = own.inertia + self.inertia(m);
-        let slow = own.period_s / moved * (more + less) * torque_a;
-        self.paid(if slow * slow > 0.0 {
-            m.axis_m_per_s / slow
-        } else {
-            0.0
-        })
     }
 
     /// The same where it was measured.
@@ -265,99 +227,141 @@ impl Linked {
         }
     }
 
-    /// The load under which `push_a` (A), less friction, accelerates the axis: what balances at once.
-    fn balanced(&self, own: &Own, m: &Middle, part_a: f64, push_a: f64) -> Load {
-        let (standing_a, inertia) = (self.standing_a(m, part_a), self.inertia(m));
-        let under = |share: f64| (push_a - share * standing_a) / (own.inertia + share * inertia);
-        let torque = |a: f64| clamp(standing_a + inertia * a, LARGEST_A);
-        // Once without losses tells who drives whom.
-        let share = self.share(own, m, torque(under(1.0)));
-        let axis_m_per_s2 = under(share);
-        Load {
-            load_a: share * torque(axis_m_per_s2),
-            axis_m_per_s2,
-        }
-    }
-
-    /// The load of the cycle that begins with this state of place `l`, as far as it can be known: `m` is [`Self::ahead`], `part_a` the
-    /// force of the part there over the force constant.
-    pub fn first(&self, p: &LaneParams, l: usize, s: &AxisState, m: &Middle, part_a: f64) -> Load {
-        let own = Own::of(p, l);
-        let v = s.velocity_m_per_s[l];
-        let push_a = s.current_a[l] - s.disturbance_a[l] - p.gravity_a[l] - p.viscous[l] * v;
-        let along = if v != 0.0 {
-            v
-        } else {
-            push_a - self.load_a(m, 0.0, part_a)
-        };
-        // At rest the direction is that in which it is pushed.
-        let towards = if v == 0.0 && along < 0.0 {
-            -f64::MIN_POSITIVE
-        } else {
-            v
-        };
-        let dry_a = dry_friction_a(p, l, towards);
-        if v == 0.0 && along * along <= dry_a * dry_a {
-            return Load {
-                load_a: push_a - along,
-                axis_m_per_s2: 0.0,
-            };
-        }
-        let dry_a = if along > 0.0 { dry_a } else { -dry_a };
-        self.balanced(&own, m, part_a, push_a - dry_a)
-    }
-
-    /// The same once the cycle was stepped with `first` from `before` to `after`, in the mode that is `told`: `m` is [`Self::between`].
-    pub fn again(
+    /// T (A) in the direction of `along`, of an axis that without it would have the mean acceleration `free` (m/s2), which answers to a load
+    /// with `answers` (m/s2 per A, > 0): under what it pays for this T it has the acceleration that T is made of.
+    fn torque_a(
         &self,
-        (p, told): (&LaneParams, &Told),
-        l: usize,
-        (before, after): (&AxisState, &AxisState),
+        (standing_a, inertia): (f64, f64),
+        (free, answers): (f64, f64),
+        along: f64,
+    ) -> f64 {
+        // Who drives whom does not depend on what that costs.
+        let lossless_a = clamp(standing_a + inertia * free, LARGEST_A);
+        let share = self.paid(if lossless_a * along > 0.0 { 1.0 } else { -1.0 });
+        lossless_a / (1.0 + share * inertia * answers)
+    }
+
+    /// What an axis is under whose ram asks for `torque_a` (A): that, and its losses either way.
+    fn burden(&self, torque_a: f64) -> Burden {
+        let (more, less) = self.losses();
+        let friction_a = if torque_a > 0.0 {
+            [more * torque_a, less * torque_a]
+        } else {
+            [-less * torque_a, -more * torque_a]
+        };
+        Burden {
+            load_a: torque_a,
+            friction_a,
+        }
+    }
+
+    /// What acts on place `l` of a lane in the time that begins with the velocity `v` (m/s) and `current_a` (A), less what is held for a disturbance, as far as it can be
+    /// known, and in which direction the axis goes (none: it rests): `m` is [`Self::ahead`], `part_a` the force of the part there over the force
+    /// constant.
+    fn first(
+        &self,
+        (p, l): (&LaneParams, usize),
+        (v, current_a): (f64, f64),
         m: &Middle,
         part_a: f64,
-        first: &Load,
-    ) -> f64 {
-        let own = Own::of(p, l);
-        let (v0, v1) = (before.velocity_m_per_s[l], after.velocity_m_per_s[l]);
-        let mean = (v1 - v0) * p.per_s;
+    ) -> (Burden, Option<f64>) {
+        let push_a = current_a - p.gravity_a[l] - p.viscous[l] * v;
         let (standing_a, inertia) = (self.standing_a(m, part_a), self.inertia(m));
-        let torque = |a: f64| clamp(standing_a + inertia * a, LARGEST_A);
-        let share = self.share(&own, m, torque(first.axis_m_per_s2));
-        // How the mean acceleration answers to a load: that of an axis at rest does not.
-        let answers = if v0 == 0.0 && v1 == 0.0 {
-            0.0
+        // At rest the direction is that in which it is pushed.
+        let along = if v != 0.0 { v } else { push_a - standing_a };
+        let direction = if along < 0.0 { -1.0 } else { 1.0 };
+        let towards = if v != 0.0 {
+            v
         } else {
-            -told.by_load(p, l) * p.per_s
+            direction * f64::MIN_POSITIVE
         };
-        let agreed = (mean + answers * (first.load_a - share * standing_a))
-            / (1.0 + share * inertia * answers);
-        share * torque(agreed)
+        let dry_a = dry_friction_a(p, l, towards);
+        let rests = self.burden(standing_a);
+        if v == 0.0 && along * direction <= dry_a + rests.friction_a(direction) {
+            return (rests, None);
+        }
+        let answers = 1.0 / p.inertia[l];
+        let free = (push_a - direction * dry_a) * answers;
+        let torque_a = self.torque_a((standing_a, inertia), (free, answers), direction);
+        (self.burden(torque_a), Some(direction))
+    }
+
+    /// What acts on an axis in the substep that comes, by its own mean acceleration. `part_a` is the force of a part over the force
+    /// constant (A), with the ram there.
+    pub fn ahead_of(&self, walk: &Walk<'_>, part_a: impl Fn(&Middle) -> f64) -> Burden {
+        let (p, l) = walk.axis();
+        let step_s = p.step_s;
+        let [x0, v0, i0, _, _] = walk.now();
+        let m = self.ahead([x0, v0], step_s);
+        let current_a = i0 - walk.disturbance_a();
+        let (first, _) = self.first((p, l), (v0, current_a), &m, part_a(&m));
+        let [x1, v1, ..] = walk.tried(&first);
+        if v0 == 0.0 && v1 == 0.0 {
+            return first;
+        }
+        let m = self.between([x0, v0], [x1, v1]);
+        let along = if v0 != 0.0 { v0 } else { v1 };
+        let direction = if along < 0.0 { -1.0 } else { 1.0 };
+        // How the mean acceleration answers to a load: as that of the bare axis where its loops turn it around within the step.
+        let loops = -walk.by_load() / step_s;
+        let bare = 1.0 / p.inertia[l];
+        let answers = if loops > 0.0 && loops.is_finite() {
+            loops
+        } else {
+            bare
+        };
+        let paid_a = first.load_a + direction * first.friction_a(direction);
+        let free = (v1 - v0) / step_s + answers * paid_a;
+        let (standing_a, inertia) = (self.standing_a(&m, part_a(&m)), self.inertia(&m));
+        let torque_a = self.torque_a((standing_a, inertia), (free, answers), direction);
+        let burden = self.burden(torque_a);
+        let [x2, v2, ..] = walk.tried(&burden);
+        if v0 * v1 <= 0.0 || v0 * v2 <= 0.0 {
+            // A mean acceleration over a rest is not that of the motion: a T that goes by it more closely is no better.
+            return burden;
+        }
+        // By how much the ram asks for more under each of these than it was taken to ask for.
+        let missed = |[x1, v1]: [f64; 2], torque_a: f64| {
+            let m = self.between([x0, v0], [x1, v1]);
+            let asked_a = self.standing_a(&m, part_a(&m)) + self.inertia(&m) * (v1 - v0) / step_s;
+            clamp(asked_a, LARGEST_A) - torque_a
+        };
+        let first_off_a = missed([x1, v1], first.load_a);
+        let off_a = missed([x2, v2], torque_a);
+        // It falls by 1 for each more of T at least, and by no more than the bare axis answers with.
+        let (more, _) = self.losses();
+        let steepest = 1.0 + (1.0 + more) * inertia * bare;
+        let slope = (first_off_a - off_a) / (torque_a - first.load_a);
+        let slope = if slope > 1.0 { slope } else { 1.0 };
+        let slope = if slope < steepest { slope } else { steepest };
+        self.burden(clamp(torque_a + off_a / slope, LARGEST_A))
+    }
+
+    /// Advances place `l` by a cycle, from `before` into `after`, with a part as in [`Self::ahead_of`].
+    pub fn walk(&self, mut walk: Walk<'_>, part_a: impl Fn(&Middle) -> f64, after: &mut AxisState) {
+        for _ in 0..SUBSTEPS {
+            let burden = self.ahead_of(&walk, &part_a);
+            walk.step(&burden);
+        }
+        walk.end(after);
     }
 }
 
 impl Linked {
-    /// Advances the axes with the bits of `places` by one cycle, each with this ram and nothing in the press.
+    /// Advances the axes with the bits of `these` by one cycle, each with this ram and nothing in the press.
     pub fn advance(
         &self,
         p: &LaneParams,
         reference: &Reference,
         told: &Told,
-        places: u8,
+        these: u8,
         s: &mut AxisState,
     ) {
-        let (before, mut after) = (*s, *s);
-        let (mut loads_a, mut first) = (ZERO, [Load::default(); LANES]);
-        let places = (0..LANES).filter(|l| places & (1 << l) != 0);
-        for l in places.clone() {
-            first[l] = self.first(p, l, &before, &self.ahead(p, l, &before), 0.0);
-            loads_a[l] = first[l].load_a;
+        let ways = Ways::of(p, reference);
+        for l in places(these) {
+            let walk = Walk::begin(p, l, &ways, told, s);
+            self.walk(walk, |_| 0.0, s);
         }
-        cascade::advance_told(p, reference, told, &mut after, Some(&loads_a));
-        for l in places {
-            let m = self.between(l, &before, &after);
-            loads_a[l] = self.again((p, told), l, (&before, &after), &m, 0.0, &first[l]);
-        }
-        cascade::advance_told(p, reference, told, s, Some(&loads_a));
     }
 
     /// The force of a part over the force constant (A), of an axis that was measured to move and accelerate so under a load of `load_a` (A); none where
@@ -373,11 +377,27 @@ impl Linked {
         (share > 0.0 && size >= self.linkage.least()).then_some(rest_a / m.per_way)
     }
 
-    /// The load (A) under which a current of `current_a` drives place `l` at `axis_m` (m) and `axis_m_per_s` (m/s), with nothing in the press.
+    /// The load (A) under which a current of `current_a` drives place `l` at `axis_m` (m) and `v` (m/s) over a cycle, with nothing in
+    /// the press.
     pub fn driven_a(&self, p: &LaneParams, l: usize, axis_m: f64, v: f64, current_a: f64) -> f64 {
-        let mut s = AxisState::REST;
-        (s.position_m[l], s.velocity_m_per_s[l]) = (axis_m, v);
-        s.current_a[l] = current_a;
-        self.first(p, l, &s, &self.ahead(p, l, &s), 0.0).load_a
+        let m = self.ahead([axis_m, v], p.period_s);
+        let (burden, direction) = self.first((p, l), (v, current_a), &m, 0.0);
+        let Some(direction) = direction else {
+            // What the losses hold is nothing that pushes.
+            let [forwards_a, backwards_a] = burden.friction_a;
+            let rest_a = current_a - p.gravity_a[l] - burden.load_a;
+            let above_a = if rest_a > -backwards_a {
+                rest_a
+            } else {
+                -backwards_a
+            };
+            return burden.load_a
+                + if above_a < forwards_a {
+                    above_a
+                } else {
+                    forwards_a
+                };
+        };
+        burden.load_a + direction * burden.friction_a(direction)
     }
 }

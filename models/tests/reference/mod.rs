@@ -12,6 +12,7 @@ pub mod axes;
 pub mod equations;
 pub mod exact;
 pub mod plant;
+pub mod press;
 
 /// Relative tolerance of a step; the absolute one is this times the scale of each state.
 pub const TOLERANCE: f64 = 1e-10;
@@ -96,6 +97,18 @@ pub fn integrate<const N: usize>(
     y: [f64; N],
     scale: &[f64; N],
 ) -> (f64, [f64; N], bool) {
+    integrate_within(TOLERANCE, f, guard, (from_s, to_s), y, scale)
+}
+
+/// The same within a tolerance of its own.
+pub fn integrate_within<const N: usize>(
+    tolerance: f64,
+    f: impl Fn(f64, &[f64; N]) -> [f64; N],
+    guard: impl Fn(f64, &[f64; N]) -> f64,
+    (from_s, to_s): (f64, f64),
+    y: [f64; N],
+    scale: &[f64; N],
+) -> (f64, [f64; N], bool) {
     let (mut t, mut y) = (from_s, y);
     let mut h = (to_s - from_s) * 0.01;
     for _ in 0..20_000_000 {
@@ -107,7 +120,7 @@ pub fn integrate<const N: usize>(
         let (next, error) = dormand_prince(&f, t, &y, step);
         let mut worst = 0.0f64;
         for n in 0..N {
-            let allowed = TOLERANCE * (scale[n] + y[n].abs().max(next[n].abs()));
+            let allowed = tolerance * (scale[n] + y[n].abs().max(next[n].abs()));
             worst = worst.max((error[n] / allowed).abs());
         }
         assert!(worst.is_finite(), "the reference diverged at {t} s: {y:?}");

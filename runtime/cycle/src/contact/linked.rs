@@ -3,27 +3,18 @@
 //! The ram is not where the axis is: what it meets is looked for where the ram is, as a force over the force constant, and goes through the Jacobian to
 //! the axis. These few are worked on one by one. Ahead, ram and part are one load. Behind, the current of the part is kept apart from
 //! that of the ram, because it tells that it is being pressed, how stiff a press is, and what force a stroke had; what the ram
-//! asks for by its motion, and what all of it loses on its way, stands in the balance of `current_load` beside it, with the acceleration of the very samples that the balance is of: it
-//! passes the same filter as all else.
+//! asks for by its motion, and what all of it loses on its way, stands in the balance of `current_load` beside it, with the acceleration of the very
+//! samples that the balance is of: it passes the same filter as all else.
 
-use super::{PressLane, Presses, Remembers};
-use crate::plan::LinkedPress;
-use twinstep_models::axis::LaneParams;
-use twinstep_models::axis::cascade::AxisState;
+use super::{DEEPEST_M, PressLane, Presses, RETURNING_M_PER_S};
+use crate::plan::{LinkedPress, PartCurve};
 use twinstep_models::axis::load::{LoadFilter, Newest};
 use twinstep_models::axis::told::Told;
+use twinstep_models::axis::walk::{Walk, Ways};
+use twinstep_models::axis::{AxisState, LaneParams, Reference};
 use twinstep_models::lane::{LANES, Lane, ZERO};
-use twinstep_models::press::linked::{Load, Middle};
+use twinstep_models::press::linked::Middle;
 use twinstep_models::simd::{Portable, Vector};
-
-/// What is kept between the two passes of a cycle.
-pub(crate) struct First {
-    /// Where the rams, and the axes that are their own, are in the middle of the cycle (m).
-    x: Lane,
-    /// How fast (m/s).
-    v: Lane,
-    loads: [Load; LANES],
-}
 
 impl LinkedPress {
     /// Its place in its lane.
@@ -33,60 +24,40 @@ impl LinkedPress {
 }
 
 impl PressLane {
-    /// Load currents of the cycle that begins with `before`, as far as they are known before it was stepped.
-    pub fn ahead(&mut self, p: &LaneParams, presses: &Presses<'_>, before: &AxisState) -> First {
-        let mut first = First {
-            x: before.position_m,
-            v: before.velocity_m_per_s,
-            loads: [Load::default(); LANES],
-        };
-        for (x, v) in first.x.iter_mut().zip(&first.v) {
-            *x += 0.5 * p.period_s * v;
-        }
-        let mut middles = [Middle::default(); LANES];
-        for one in presses.linked {
-            let l = one.place();
-            middles[l] = one.linked.ahead(p, l, before);
-            (first.x[l], first.v[l]) = (middles[l].ram_m, middles[l].ram_m_per_s());
-        }
-        self.predicted(presses, &first);
-        for one in presses.linked {
-            let l = one.place();
-            let part_a = self.contact_a[l];
-            first.loads[l] = one.linked.first(p, l, before, &middles[l], part_a);
-            self.contact_a[l] = first.loads[l].load_a;
-        }
-        first
-    }
-
-    /// The same once the cycle was stepped with them, from one of these states to the other.
-    pub fn again(
-        &mut self,
-        (p, told): (&LaneParams, &Told),
+    /// Steps the axes of these presses by a cycle, from `before` into `after`, with their rams and what these meet.
+    pub fn walk(
+        &self,
+        (p, reference, told): (&LaneParams, &Reference, &Told),
         presses: &Presses<'_>,
-        [before, after]: [&AxisState; 2],
-        mut first: First,
+        before: &AxisState,
+        after: &mut AxisState,
     ) {
-        let mut middles = [Middle::default(); LANES];
+        let ways = Ways::of(p, reference);
         for one in presses.linked {
             let l = one.place();
-            middles[l] = one.linked.between(l, before, after);
-            (first.x[l], first.v[l]) = (middles[l].ram_m, middles[l].ram_m_per_s());
-        }
-        self.predicted(presses, &first);
-        for one in presses.linked {
-            let l = one.place();
-            let (part_a, load) = (self.contact_a[l], &first.loads[l]);
-            let passed = (before, after);
-            self.contact_a[l] = (one.linked).again((p, told), l, passed, &middles[l], part_a, load);
+            let walk = Walk::begin(p, l, &ways, told, before);
+            let part_a = |ram: &Middle| self.part_a(presses.curves, l, ram);
+            one.linked.walk(walk, part_a, after);
         }
     }
 
-    /// Currents of the parts at places that are predictions.
-    fn predicted(&mut self, presses: &Presses<'_>, at: &First) {
-        for part in 0..Portable::PARTS {
-            let [x, v] = Portable::each([&at.x, &at.v], part);
-            self.touched(presses.curves, x, v, Remembers::Nothing, part);
+    /// The current of the part at place `l` with the ram there (A), which is a prediction: that of [`Self::touched`].
+    fn part_a(&self, curves: &[PartCurve], l: usize, ram: &Middle) -> f64 {
+        let direction = self.direction[l];
+        let way_m = direction * (ram.ram_m - self.contact_m[l]);
+        let way_m = if way_m < DEEPEST_M { way_m } else { DEEPEST_M };
+        if self.formed.presses & (1 << l) != 0 {
+            let curve = curves.get(usize::from(self.formed.curve[l]));
+            let deepest_m = self.formed.deepest_m[l];
+            return curve.map_or(0.0, |curve| {
+                direction * curve.workpiece.force_n(way_m, deepest_m)
+            });
+        }
+        let comes = direction * ram.ram_m_per_s() > RETURNING_M_PER_S;
+        if comes && way_m > 0.0 && self.stiffness_a_per_m[l] > 0.0 {
+            direction * self.stiffness_a_per_m[l] * way_m
+        } else {
+            0.0
         }
     }
 

@@ -37,37 +37,33 @@ impl Kernel for PredictTold<'_> {
         }
         let mut loads_a = None;
         if let Some(presses) = &self.presses {
-            if presses.linked.is_empty() {
-                for part in 0..V::Whole::PARTS {
-                    let at = [&twin.position_m, &twin.velocity_m_per_s];
-                    let [x, v] = V::Whole::each(at, part);
-                    press.touch(params.period_s, presses.curves, x, v, part);
-                }
-            } else {
-                // What the ram asks for depends on how the cycle goes: it is stepped twice.
-                let (before, mut after) = (*twin, *twin);
-                let first = press.ahead(params, presses, &before);
-                for part in 0..V::Whole::PARTS {
-                    let z = States::<V::Whole>::load(&before, part);
-                    let load_a = Some(&press.contact_a);
-                    cascade::advanced_told(params, reference, told, z, load_a, part)
-                        .store(&mut after, part);
-                }
-                press.again((params, told), presses, [&before, &after], first);
+            for part in 0..V::Whole::PARTS {
+                let at = [&twin.position_m, &twin.velocity_m_per_s];
+                let [x, v] = V::Whole::each(at, part);
+                press.touch(params.period_s, presses.curves, x, v, part);
+            }
+            for one in presses.linked {
+                // Its part is where the ram is.
+                press.contact_a[one.place()] = 0.0;
             }
             loads_a = Some(&press.contact_a);
         }
         let stiff = self.presses.is_some() && press.any_stiff();
-        let before = stiff.then_some(*twin);
+        // Behind a linkage an axis is stepped by itself, whatever it is beside the others.
+        let linked = (self.presses.as_ref()).filter(|presses| !presses.linked.is_empty());
+        let before = (stiff || linked.is_some()).then_some(*twin);
         for part in 0..V::Whole::PARTS {
             let z = States::<V::Whole>::load(twin, part);
             cascade::advanced_told(params, reference, told, z, loads_a, part).store(twin, part);
         }
         if let Some(before) = before {
-            let curves = self.presses.map_or(&[][..], |presses| presses.curves);
+            let curves = (self.presses.as_ref()).map_or(&[][..], |presses| presses.curves);
             let met = press.met(curves, params, &before, !told.any());
             let back_m = stiff::advance_met(params, reference, &met, &before, twin);
             press.came_back(back_m);
+            if let Some(presses) = linked {
+                press.walk((params, reference, told), presses, &before, twin);
+            }
         }
     }
 }
