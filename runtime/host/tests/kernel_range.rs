@@ -2,12 +2,15 @@
 //! the same bits on every vector unit of this processor.
 
 use proptest::prelude::*;
-use twinstep_config::machine::{AxisTwin, ForceCurve, Machine};
+use twinstep_config::machine::{AxisTwin, ForceCurve, Machine, Press};
 use twinstep_drivers::rng::Rng;
 use twinstep_host::plan::{PlanStore, axis_params};
 use twinstep_host::simd;
 use twinstep_models::axis::range::{self, Range};
 use twinstep_models::kalman::AxisNoise;
+use twinstep_models::press::kinematics::{Kinematics, MAX_NODES, Table};
+use twinstep_models::press::linked::RAM_SHARE_MAX;
+use twinstep_models::press::ram::Linkage;
 use twinstep_models::sample::{
     AxisReading, Context, CycleStamp, DriveState, Missing, Samples, StationReading, Told,
 };
@@ -101,6 +104,36 @@ fn draw(twin: &mut AxisTwin, period_s: f64, rng: &mut Rng) {
     }
 }
 
+/// Puts a press behind a crank or a table of any shape, with a ram up to the heaviest that is allowed.
+fn link(press: &mut Press, rng: &mut Rng) {
+    let decades = |low: f64, high: f64, u: f64| low * libm::pow(high / low, u);
+    let radius_m = decades(1e-4, 1e2, rng.uniform());
+    let kinematics = if rng.uniform() < 0.5 {
+        let rod_m = radius_m * (1.0 + decades(1e-3, 1e3, rng.uniform()));
+        Kinematics::crank(radius_m, rod_m).expect("a crank")
+    } else {
+        let rows = 2 + (rng.uniform() * (MAX_NODES - 1) as f64) as usize % (MAX_NODES - 1);
+        let (mut q, mut s) = (vec![0.0], vec![0.0]);
+        for n in 1..rows {
+            q.push(q[n - 1] + 0.01 + rng.uniform());
+            s.push(s[n - 1] + radius_m * (1e-3 + rng.uniform()));
+        }
+        Kinematics::Table(Table::new(&q, &s, None).expect("rises"))
+    };
+    let way_m = [press.stroke.top_m, press.stroke.bottom_m];
+    let rad_per_m = (0.1 + 3.0 * rng.uniform()) / (way_m[1] - way_m[0]);
+    let zero_m = way_m[0] - rng.uniform() / rad_per_m;
+    let linkage = Linkage::new(kinematics, rad_per_m, zero_m, way_m);
+    let mass_kg = press.axis.twin.as_ref().expect("calibrated").mass_kg;
+    let train = &mut press.drive_train;
+    train.ram_mass_kg = RAM_SHARE_MAX * rng.uniform() * mass_kg / (linkage.most() * linkage.most());
+    train.linkage = Some(linkage);
+    train.efficiency = decades(1e-2, 1.0, rng.uniform());
+    train.efficiency_back = rng.uniform();
+    train.counterbalance.constant_n = of(range::FORCE_N, rng);
+    train.counterbalance.rate_n_per_m = of(range::FORCE_N, rng);
+}
+
 /// The shipped cell with twins and parts drawn over all that `check` lets through.
 fn machine(rng: &mut Rng) -> Machine {
     let mut machine = twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml")
@@ -123,6 +156,9 @@ fn machine(rng: &mut Rng) -> Machine {
             twin.cascade = None;
             twin.viscous_n_s_per_m = 0.0;
         }
+    }
+    if rng.uniform() < 0.5 {
+        link(&mut machine.presses[0], rng);
     }
     let curved = rng.uniform() < 0.5;
     for part in &mut machine.parts {
