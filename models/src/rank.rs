@@ -29,6 +29,9 @@
 //! proportion and a share of the largest one, both times the fitted amplitude. Without it a very precise shift would be
 //! decided by what the shape leaves out.
 //!
+//! Behind a crank or a table what the ram asks for counts as inertia, and its counterbalance does so at constant speed too. Where that is seen
+//! both ways a counterbalance which has changed is asked for by itself: it moves those features, and no acceleration.
+//!
 //! Added mass moves gravity by `m g` and inertia by `m a`. Inertia holds the motor too, so in relative figures inertia moves
 //! less than gravity; with the inertia given the proportion is exact, else it is integrated over a few, which cannot name a load on a press
 //! whose inertia is mostly motor.
@@ -43,7 +46,9 @@ pub use rest::{AtRest, at_rest};
 use crate::blocks::{FEATURES, Feature};
 use crate::cause::Cause;
 use crate::evidence::{Evidence, Hold};
-use hypotheses::{BESIDE, BRAKE, HYPOTHESES, Hypothesis, LIFTED, LOAD_SHARES, Shape, load};
+use hypotheses::{
+    BESIDE, BRAKE, CARRIED, HYPOTHESES, Hypothesis, LIFTED, LOAD_SHARES, Shape, load,
+};
 
 /// Share from which on a cause is likelier than all others together.
 const SURE: f64 = 0.5;
@@ -170,6 +175,9 @@ pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence)
             }
         }
     }
+    if carries(shifts, friction_a) {
+        ask(&CARRIED);
+    }
     if evidence.ripple.is_some() || evidence.speed.is_some() {
         BESIDE.iter().for_each(&mut ask);
     }
@@ -180,7 +188,16 @@ pub fn rank_with(shifts: &[Shift; FEATURES], facts: &Facts, evidence: &Evidence)
 }
 
 /// Most hypotheses at once.
-const MOST: usize = HYPOTHESES.len() + BESIDE.len() + LOAD_SHARES.len() + 1;
+const MOST: usize = HYPOTHESES.len() + BESIDE.len() + LOAD_SHARES.len() + 2;
+
+/// Whether a ram behind a linkage asks for something at constant speed, one way as much as the other: of an axis without one inertia asks for nothing
+/// there.
+fn carries(shifts: &[Shift; FEATURES], friction_a: f64) -> bool {
+    let of = |feature: Feature| shifts[feature as usize].inertial_a;
+    let (forwards, backwards) = (of(Feature::ConstantPositive), of(Feature::ConstantNegative));
+    let least = VERTICAL * friction_a;
+    forwards * backwards < 0.0 && forwards.abs() > least && backwards.abs() > least
+}
 
 /// A hypothesis after the shifts were seen: logarithm of its evidence, chance of a positive amplitude, amplitude.
 #[derive(Clone, Copy)]
@@ -229,6 +246,9 @@ fn unit(shape: Shape, feature: Feature, s: &Shift, facts: &Facts) -> f64 {
         Shape::Friction | Shape::Rough => s.friction_a,
         Shape::Load(share) => sign * facts.gravity_a + share * s.inertial_a,
         Shape::Mass(gravity_a) => sign * gravity_a + s.inertial_a,
+        // Speeding up and slowing down it counts once for and once against.
+        Shape::Carried if feature == Feature::Acceleration => 0.0,
+        Shape::Carried => s.inertial_a,
         Shape::Gain => s.friction_a + sign * facts.gravity_a + s.inertial_a + s.contact_a,
         Shape::Part if feature == Feature::Pressing => s.contact_a,
         Shape::Part => 0.0,
@@ -372,7 +392,7 @@ fn sums(
             }
             // It may have stopped on a bump or beside it.
             Shape::Rough => (0.0, hold.healthy_a - facts.gravity_a),
-            Shape::Gap | Shape::Part => (0.0, 0.0),
+            Shape::Gap | Shape::Part | Shape::Carried => (0.0, 0.0),
             Shape::Any => (0.0, 0.3 * h.width * hold.healthy_a),
         };
         let own = h.doubt.own * amplitude * u;

@@ -432,6 +432,42 @@ fn friction_behind_a_linkage_is_told_by_one_direction() {
     }
 }
 
+/// A crank press whose counterbalance has grown by 0.4: what it asks for, with the losses of each direction, and no inertia with it.
+#[test]
+fn a_counterbalance_behind_a_linkage_is_a_load_and_no_inertia() {
+    let facts = Facts {
+        gravity_a: 0.0,
+        inertia: Some(0.4),
+    };
+    let shifts = |forwards_a: f64, backwards_a: f64, inertial_a: [f64; 2]| {
+        let mut s = [Shift::default(); FEATURES];
+        for (f, shift_a, inertial_a) in [
+            (Feature::ConstantPositive, forwards_a, inertial_a[0]),
+            (Feature::ConstantNegative, backwards_a, inertial_a[1]),
+            (Feature::Acceleration, 0.05, 2.9),
+        ] {
+            s[f as usize] = Shift {
+                shift_a,
+                sigma_a: 0.05,
+                friction_a: 0.95,
+                inertial_a,
+                ..Shift::default()
+            };
+        }
+        rank_with(&s, &facts, &Evidence::default())
+    };
+    let grown = shifts(0.56, -0.44, [1.4, -1.1]);
+    assert_eq!(grown.first(), Cause::LoadAdded, "{grown:?}");
+    assert!(grown.is_sure(), "{grown:?}");
+    let fallen = shifts(-0.56, 0.44, [1.4, -1.1]);
+    assert_eq!(fallen.first(), Cause::LoadRemoved, "{fallen:?}");
+    // An axis without a ram has no counterbalance: such a pattern is that of no cause there, and friction stays friction behind a linkage.
+    let plain = shifts(0.56, -0.44, [0.01, -0.01]);
+    assert_ne!(plain.first(), Cause::LoadAdded, "{plain:?}");
+    let friction = shifts(0.38, 0.38, [1.4, -1.1]);
+    assert_eq!(friction.first(), Cause::FrictionIncreased, "{friction:?}");
+}
+
 #[test]
 fn nothing_seen_names_nothing() {
     let r = rank(&[Shift::default(); FEATURES], 1.0);

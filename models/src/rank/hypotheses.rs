@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Load(f64),
     /// Mass, exactly: gravity (A) for a doubled inertia.
     Mass(f64),
+    /// What a ram behind a linkage asks for at constant speed.
+    Carried,
     Gain,
     Gap,
     Part,
@@ -155,6 +157,17 @@ pub(super) const BRAKE: Hypothesis = Hypothesis {
     up: (Cause::BrakeDrags, 0.04),
     down: None,
     beside: [(0.0, 0.15), (-0.33, 0.15), PARTS],
+};
+
+/// What is asked where a ram behind a linkage asks for something at constant speed, with the sign of the way: its counterbalance has changed, and no
+/// mass with it.
+pub(super) const CARRIED: Hypothesis = Hypothesis {
+    shape: Shape::Carried,
+    width: 0.3,
+    doubt: LOOSE,
+    up: (Cause::LoadAdded, 0.10),
+    down: Some((Cause::LoadRemoved, 0.10)),
+    beside: OTHER,
 };
 
 /// The hypothesis of added or removed mass.
