@@ -105,6 +105,15 @@ impl core::fmt::Display for LoopsError {
 /// # Errors
 /// [`LoopsError`] with what is too fast, or how much the loops grow.
 pub fn loops(a: &AxisParams, period_s: f64) -> Result<(), LoopsError> {
+    loops_carrying(a, 0.0, period_s)
+}
+
+/// The same of an axis that always moves at least this inertia (A s2/m) behind a linkage, beside that of what turns with the motor: its loops are
+/// those of both.
+///
+/// # Errors
+/// As [`loops`].
+pub fn loops_carrying(a: &AxisParams, carried: f64, period_s: f64) -> Result<(), LoopsError> {
     let rates = transition::rates(a, period_s);
     let of = [
         Rate::Viscous,
@@ -122,7 +131,11 @@ pub fn loops(a: &AxisParams, period_s: f64) -> Result<(), LoopsError> {
             });
         }
     }
-    let growth = transition::growth(a, period_s);
+    let both = AxisParams {
+        inertia: a.inertia + carried,
+        ..*a
+    };
+    let growth = transition::growth(&both, period_s);
     if growth.is_nan() || growth > GROWTH_MAX {
         return Err(LoopsError::Unstable { growth });
     }
@@ -147,6 +160,24 @@ mod tests {
             };
             assert_eq!(loops(&stiff, period_s), Ok(()), "{period_s}");
         }
+    }
+
+    /// A drive that closes its loops once a period settles up to twice its inertia over the period.
+    #[test]
+    fn gains_that_were_tuned_to_a_ram_settle_with_what_is_always_moved_of_it() {
+        let sampled = AxisParams {
+            sampled: true,
+            integral_gain: 0.0,
+            velocity_gain: 2.5 * A.inertia / 1e-3,
+            ..A
+        };
+        let grows = |carried: f64| {
+            let found = loops_carrying(&sampled, carried, 1e-3);
+            matches!(found, Err(LoopsError::Unstable { .. }))
+        };
+        assert!(grows(0.0) && loops(&sampled, 1e-3).is_err());
+        assert!(grows(0.2 * A.inertia));
+        assert!(!grows(0.4 * A.inertia));
     }
 
     #[test]

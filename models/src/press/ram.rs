@@ -72,6 +72,21 @@ impl Linkage {
         self.least / DEAD_SHARE
     }
 
+    /// The smallest Jacobian of a stroke of the axis over `way_m` (m), as a size (1); 0 where there is a dead centre in it.
+    pub fn slowest(&self, way_m: [f64; 2]) -> f64 {
+        let step_m = (way_m[1] - way_m[0]) / f64::from(LOOKS);
+        let (_, first) = self.travel(way_m[0]);
+        let mut least = first.abs();
+        for k in 1..=LOOKS {
+            let (_, g) = self.travel(way_m[0] + step_m * f64::from(k));
+            if g * first <= 0.0 {
+                return 0.0;
+            }
+            least = least.min(g.abs());
+        }
+        least
+    }
+
     /// The crank or table.
     pub const fn kinematics(&self) -> &Kinematics {
         &self.kinematics

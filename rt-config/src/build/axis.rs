@@ -61,7 +61,10 @@ fn of_kind(
         motion,
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
-        twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
+        twin: raw
+            .twin
+            .as_ref()
+            .map(|raw| twin(raw, effort, 0.0, whole, check)),
         stated_gravity_n: stated_gravity(
             raw.calibrate.as_ref(),
             raw.drive.is_some() || effort == EffortUnit::Newton,

@@ -68,7 +68,8 @@ pub(super) fn press(
         },
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
         drive,
-        twin: raw.twin.as_ref().map(|raw| twin(raw, effort, whole, check)),
+        twin: (raw.twin.as_ref())
+            .map(|raw| twin(raw, effort, drive_train.least_ram_kg(&stroke), whole, check)),
         stated_gravity_n: stated_gravity(
             raw.calibrate.as_ref(),
             raw.drive.is_some() || effort == EffortUnit::Newton,

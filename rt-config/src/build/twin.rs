@@ -44,9 +44,11 @@ const FORCES: Efforts = Efforts {
     per_length: &STIFFNESS,
 };
 
+/// `carried_kg` is what the axis moves behind a linkage wherever it is (kg).
 pub(super) fn twin(
     raw: &TwinTable,
     effort: EffortUnit,
+    carried_kg: f64,
     whole: &Whole,
     check: &mut Check,
 ) -> AxisTwin {
@@ -160,7 +162,7 @@ pub(super) fn twin(
         innovations: innovations(&raw.innovation, efforts, check),
     };
     figures::bounds(raw, &twin, check);
-    loops::loops(raw, &twin, whole, check);
+    loops::loops(raw, &twin, carried_kg, whole, check);
     twin
 }
 

@@ -65,6 +65,14 @@ impl DriveTrain {
         self.ram_mass_kg * most * most / mass_kg
     }
 
+    /// What the axis moves of the ram wherever it is in a stroke (kg, seen from the axis): where the ram goes slowest. 0 behind a screw, and
+    /// where there is a dead centre in the stroke.
+    pub fn least_ram_kg(&self, stroke: &Stroke) -> f64 {
+        let way_m = [stroke.top_m, stroke.bottom_m];
+        let least = (self.linkage.as_ref()).map_or(0.0, |linkage| linkage.slowest(way_m));
+        self.ram_mass_kg * least * least
+    }
+
     /// Where the ram is with the axis at `axis_m` (m).
     pub fn ram_m(&self, axis_m: f64) -> f64 {
         (self.linkage.as_ref()).map_or(axis_m, |linkage| linkage.travel(axis_m).0)

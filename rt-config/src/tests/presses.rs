@@ -344,6 +344,9 @@ fn a_twin_behind_a_crank_needs_the_mass_of_the_ram_and_not_too_much_of_it() {
     assert!(press.drive_train.is_explained() && press.axis.twin.is_some());
     let share = press.drive_train.ram_share(1.4);
     assert!((share - 0.51).abs() < 0.03, "{share}");
+    // At the bottom, 10 degrees before the dead centre, the ram goes at 0.136 of its largest speed per way of the axis.
+    let least = press.drive_train.least_ram_kg(&press.stroke) / (share * 1.4);
+    assert!((least - 0.136 * 0.136).abs() < 1e-3, "{least}");
     assert!(!built(CRANK).presses[0].drive_train.is_explained());
     for (ram, mass, words) in [
         ("", "1.4kg", "nothing says what the ram weighs"),

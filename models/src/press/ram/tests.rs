@@ -56,6 +56,23 @@ fn position_and_force_behind_a_crank_agree_with_geometry_and_work() {
 }
 
 #[test]
+fn where_the_ram_goes_slowest_it_still_goes_unless_there_is_a_dead_centre() {
+    let linkage = crank().linkage.expect("a crank");
+    let at = |degrees: f64| 0.02 + 0.12 * degrees / 360.0;
+    let per_way = |degrees: f64| linkage.travel(at(degrees)).1;
+    // The way in is not symmetrical: beyond 90 degrees the rod takes from it.
+    let (early, late) = (per_way(30.0), per_way(150.0));
+    assert!(late < early, "{late} {early}");
+    let slowest = linkage.slowest([at(30.0), at(150.0)]);
+    assert!((slowest - late).abs() < 1e-12, "{slowest} {late}");
+    assert!((linkage.slowest([at(150.0), at(30.0)]) - late).abs() < 1e-12);
+    for way in [[0.0, 90.0], [90.0, 180.0], [-20.0, 30.0], [170.0, 190.0]] {
+        let slowest = linkage.slowest(way.map(at));
+        assert!(slowest < 1e-12, "{way:?}: {slowest}");
+    }
+}
+
+#[test]
 fn in_a_dead_centre_no_force_is_made_up() {
     let ram = crank();
     let dead = Err(ForceUnknown::DeadCentre);

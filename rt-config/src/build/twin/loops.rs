@@ -7,9 +7,17 @@ use crate::raw::TwinTable;
 use twinstep_models::axis::range::{self, LoopsError, Rate};
 use twinstep_models::axis::transition::RATE_MAX;
 
-/// Refuses a twin that is too fast for its period, and loops that grow by themselves.
-pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut Check) {
+/// Refuses a twin that is too fast for its period, and loops that grow by themselves. `carried_kg` is what it moves behind a linkage wherever it
+/// is (kg).
+pub(super) fn loops(
+    raw: &TwinTable,
+    twin: &AxisTwin,
+    carried_kg: f64,
+    whole: &Whole,
+    check: &mut Check,
+) {
     let axis = twin.loops();
+    let carried = carried_kg / twin.force_constant_n_per_a;
     let figures = [
         axis.inertia,
         axis.viscous,
@@ -19,12 +27,13 @@ pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut
         axis.velocity_feedforward,
         axis.current_time_constant_s,
         axis.current_filter_s,
+        carried,
     ];
     // What has a problem already is no number, and without a period there is no rate.
     if whole.period_ns == 0 || figures.iter().any(|x| x.is_nan()) {
         return;
     }
-    let Err(error) = range::loops(&axis, whole.period_ns as f64 / 1e9) else {
+    let Err(error) = range::loops_carrying(&axis, carried, whole.period_ns as f64 / 1e9) else {
         return;
     };
     let (viscous, mass) = (&raw.viscous, raw.mass.scalar.shown());
@@ -67,7 +76,12 @@ pub(super) fn loops(raw: &TwinTable, twin: &AxisTwin, whole: &Whole, check: &mut
         LoopsError::Unstable { growth } => check.problem(
             cascade.map_or(&raw.mass.span, |c| &c.velocity_gain.span),
             format!(
-                "with these gains and a `mass` of {mass} the loops of the drive grow by {growth:.3e} of themselves in every period of {period} instead of settling"
+                "with these gains and a `mass` of {mass}{} the loops of the drive grow by {growth:.3e} of themselves in every period of {period} instead of settling",
+                if carried_kg > 0.0 {
+                    format!(" and {carried_kg:.3} kg of the ram, where it goes slowest,")
+                } else {
+                    String::new()
+                }
             ),
             "oscillates ever more",
             "check the units of `position_gain`, `velocity_gain`, `integral_gain` and `current_time_constant`; without the table of the cascade the axis is predicted from its measured current",

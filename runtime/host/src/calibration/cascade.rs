@@ -36,15 +36,15 @@ pub(super) struct Chosen {
     pub(super) remark: Option<String>,
 }
 
-/// Chooses the cascade of a fitted axis, in place, `gains` being what the recordings say of those of its drive, and `linked` what a press
-/// has between its axis and its ram.
+/// Chooses the cascade of a fitted axis, in place, `gains` being what the recordings say of those of its drive, `linked` what a press
+/// has between its axis and its ram, and `carried_kg` what it moves of that wherever it is.
 ///
 /// Starts near a position where `free` says that the axis is in a part are left out: the part is not known yet.
 pub(super) fn choose(
     axis: &mut Axis,
     n: usize,
     recordings: &[Recording],
-    (gains, linked): (Option<Result<Gains, String>>, Option<Linked>),
+    (gains, linked, carried_kg): (Option<Result<Gains, String>>, Option<Linked>, f64),
     free: impl Fn(f64) -> bool,
 ) -> Chosen {
     let Some(recording) = recordings.first().map(shortened) else {
@@ -79,13 +79,14 @@ pub(super) fn choose(
                 && (all_modes || told.same_mode(Told::Position))
         };
         let mut allowed = Vec::new();
+        let carried = carried_kg / force_constant(axis);
         for candidate in candidates {
             if let Some(twin) = &mut axis.twin {
                 twin.cascade = Some(*candidate);
             }
             let params = axis_params(axis, recording.period_s);
             // What `check` would refuse is not written.
-            match range::loops(&params, recording.period_s) {
+            match range::loops_carrying(&params, carried, recording.period_s) {
                 Ok(()) => allowed.push((*candidate, params)),
                 Err(error) => refused = Some(error),
             }

@@ -311,7 +311,8 @@ fn one_axis(
     begins(1);
     let found = gains::identify(axis, n, recordings);
     begins(2);
-    let known = (found, linked);
+    let carried_kg = press.map_or(0.0, |press| press.drive_train.least_ram_kg(&press.stroke));
+    let known = (found, linked, carried_kg);
     let chosen = cascade::choose(axis, n, recordings, known, |x| free_of_part(original, n, x));
     begins(3);
     let mut report = axis::refine(original, axis, &record, fit);

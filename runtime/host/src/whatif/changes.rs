@@ -120,10 +120,15 @@ pub fn apply(machine: &mut Machine, sets: &[String]) -> Result<Applied, HostErro
 /// Refuses a twin that `check` would refuse in a configuration: each value may be within its bounds, and what comes of all is not.
 fn no_twin_beyond_check(machine: &Machine) -> Result<(), HostError> {
     let period_s = machine.cycle.period_ns as f64 / 1e9;
-    for axis in crate::calibration::axes(machine) {
+    let presses = machine.presses.iter().map(|press| {
+        let carried_kg = press.drive_train.least_ram_kg(&press.stroke);
+        (&press.axis, carried_kg)
+    });
+    for (axis, carried_kg) in machine.axes.iter().map(|axis| (axis, 0.0)).chain(presses) {
         let Some(twin) = &axis.twin else {
             continue;
         };
+        let carried = carried_kg / twin.force_constant_n_per_a;
         let (name, unit) = (shown(&axis.name), axis.kind.unit("N"));
         for (key, force_n) in [
             ("coulomb_positive", twin.coulomb_positive_n),
@@ -139,7 +144,7 @@ fn no_twin_beyond_check(machine: &Machine) -> Result<(), HostError> {
                 ));
             }
         }
-        if let Err(error) = range::loops(&twin.loops(), period_s) {
+        if let Err(error) = range::loops_carrying(&twin.loops(), carried, period_s) {
             return Err(HostError::usage(
                 format!(
                     "with what is set '{name}' is none that a twin follows at a period of {period_s} s: {error}"
