@@ -206,7 +206,8 @@ impl Axis {
         reading
     }
 
-    /// The axis as heavy as it is where it stands, and what part and ram ask of it (A). The inertia of a ram is that of the start of the cycle.
+    /// The axis as heavy as it is where it stands, and what part and ram ask of it (A). The inertia of a ram is that of the start of the
+    /// cycle.
     fn loaded(&self) -> (rk4::Axis, f64) {
         let (x, v) = (self.state.position_m, self.state.velocity_m_per_s);
         let part_a = |ram_m: f64, ram_m_per_s: f64| {

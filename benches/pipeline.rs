@@ -143,6 +143,7 @@ struct Row {
     track: f64,
     tally: Tally,
     events: u64,
+    digest: u64,
 }
 
 fn measure_all() {
@@ -151,7 +152,7 @@ fn measure_all() {
     if asked.all() {
         sleeping(&many(100));
     }
-    let mut rows = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for (name, commissioned, cycles) in TABLE {
         if !asked.has(name) {
             continue;
@@ -161,7 +162,14 @@ fn measure_all() {
             let (plan, fleet) = (plan.clone().on(level), fleet.clone());
             // The press does all that axes do only among axes.
             let check = plan.params.len() > 1;
-            rows.push(measure(name, &plan, fleet, cycles, check));
+            let row = measure(name, &plan, fleet, cycles, check);
+            let before = rows.last().filter(|before| before.name == name);
+            assert!(
+                before.is_none_or(|before| before.digest == row.digest),
+                "{name}: {} gives other bits than the level before it",
+                level.name()
+            );
+            rows.push(row);
         }
     }
     println!("caches warm: ns per axis and cycle, medians over batches; health is tracked apart");
@@ -233,11 +241,12 @@ fn measure_all() {
             .map(|g| format!("{} {}", g.name(), r.tally.regimes[*g as usize]))
             .collect();
         println!(
-            "{:<14}{}; features {:?}; events {}",
+            "{:<14}{}; features {:?}; events {}; digest {:016x} at all levels",
             r.name,
             regimes.join(", "),
             r.tally.features,
-            r.events
+            r.events,
+            r.digest
         );
     }
 
@@ -378,6 +387,7 @@ fn measure(name: &str, plan: &PlanStore, mut fleet: Fleet, cycles: usize, check:
         track,
         tally,
         events,
+        digest: bench.pipeline.digest(),
     }
 }
 
