@@ -146,10 +146,9 @@ impl Watch {
             V::Slim::load(&innovation[2]),
         ];
         let mut alarm = e[0].size().reaches(V::Slim::load(&p.limit[0]));
-        for c in 1..NEXT {
-            let beyond = e[c].size().reaches(V::Slim::load(&p.limit[c]));
-            alarm = V::Slim::either(alarm, beyond);
-        }
+        let of_velocity = e[1].size().reaches(V::Slim::load(&p.limit[1]));
+        let of_current = e[2].size().reaches(V::Slim::load(&p.limit[2]));
+        alarm = V::Slim::either(alarm, V::Slim::either(of_velocity, of_current));
         for w in 0..WHITENED {
             let e = e[WHITENED_CHANNELS[w]];
             let correlated = V::Slim::load(&p.correlation[w]) * V::Slim::load(&self.before[w]);

@@ -264,3 +264,46 @@ fn a_column_of_a_public_recording_that_is_off_by_a_thousand_is_named() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
+
+/// Five seconds of EMPS at rest, with one movement of 0.3 s in them, or none.
+fn mostly_at_rest(moves: bool) -> String {
+    let mut text = "time_s,reference_m,position_m,drive_v\n".to_owned();
+    let mut state = 11;
+    for k in 0..5000 {
+        let t = f64::from(k) / 1000.0;
+        let into = if moves {
+            (t - 2.0).clamp(0.0, 0.3) / 0.3
+        } else {
+            0.0
+        };
+        let turn = 2.0 * std::f64::consts::PI;
+        let x = 0.03 * (into - (turn * into).sin() / turn);
+        let (v, a) = if into > 0.0 && into < 1.0 {
+            let speed = 0.1 * (1.0 - (turn * into).cos());
+            (speed, 0.1 * turn / 0.3 * (turn * into).sin())
+        } else {
+            (0.0, 0.0)
+        };
+        let friction_n = if v > 0.0 { 203.5 * v + 20.4 } else { 0.0 };
+        let force_n = 95.0 * a + friction_n - 3.1;
+        let reference = x + (force_n / 8947.2 + v) / 159.86;
+        let position = x + 2e-7 * noise(&mut state);
+        let drive = force_n / 35.150_651_882_485_47 + 1e-3 * noise(&mut state);
+        writeln!(text, "{t},{reference},{position},{drive}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn an_axis_that_mostly_stands_is_in_no_wrong_unit() {
+    for moves in [true, false] {
+        let place = Place::new();
+        let path = place.file("rest.csv", &mostly_at_rest(moves));
+        let config = shipped("emps.toml").display().to_string();
+        for command in ["replay", "calibrate"] {
+            let args = format!("{command} {config} {} --json", path.display());
+            let all = said(&place.run(release_binary(), &args));
+            assert!(!all.contains("thousand"), "{command}, {moves}: {all}");
+        }
+    }
+}

@@ -329,14 +329,10 @@ mod tests {
     #[test]
     fn a_controller_tells_what_is_its_to_tell_and_a_program_what_is_simulated() {
         let (map, mut image, _) = told(|context, place| {
-            let own = |numbers: &[u32]| {
-                let teller = teller(place, NUMBER, numbers);
-                teller.map(|one| Teller {
-                    place: TellerPlace::Controller,
-                    ..one
-                })
-            };
-            context.tool = own(&[3, 200]);
+            context.tool = teller(place, NUMBER, &[3, 200]).map(|one| Teller {
+                place: TellerPlace::Controller,
+                ..one
+            });
             // The load is told by an object.
             context.load = teller(place, NUMBER, &[0, 5]);
             context.temperature = Some(Thermometer {

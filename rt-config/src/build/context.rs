@@ -66,7 +66,7 @@ fn one_teller(file: &File, raw: &ContextTable, check: &mut Check) {
             &first.span,
             "[shared.controller] tells recipe and part with every request",
             "a second teller",
-            "leave [context] out, or [shared.controller]",
+            "leave `recipe` and `part` of [context] out, or [shared.controller]",
         );
     }
 }

@@ -73,13 +73,17 @@ impl Place<'_> {
             _ => {
                 let key = self.key;
                 // Recipe and part it tells with every request.
-                let (or, whole) = match key {
-                    "recipe" | "part" => ("", "one of the two"),
-                    _ => (", or `controller` alone", "one of the three"),
+                let (by, or, whole) = match key {
+                    "recipe" | "part" => ("", "", "one of the two"),
+                    _ => (
+                        ", or by the controller",
+                        ", or `controller` alone",
+                        "one of the three",
+                    ),
                 };
                 check.problem(
                     self.span,
-                    format!("`{key}` is told by an object of a SubDevice, or by a column of a recording"),
+                    format!("`{key}` is told by an object of a SubDevice, or by a column of a recording{by}"),
                     whole,
                     format!(
                         "write `subdevice` and `object`, as in `{key} = {{ subdevice = \"plc\", object = \"0x6000:01/8\" }}`, or `column`{or}"

@@ -149,10 +149,10 @@ impl LaneState {
     /// The axes whose references are no positions, and the ways that they are told to go in a time (s, m).
     fn ways_told(&self, look_s: f64) -> (u8, Lane) {
         let (mut others, mut ways) = (0, ZERO);
-        for l in 0..LANES {
+        for (l, way) in ways.iter_mut().enumerate() {
             match self.told.of(l) {
                 Told::Position | Told::PositionAndOffsets => continue,
-                Told::Velocity => ways[l] = self.told.velocity_m_per_s(l) * look_s,
+                Told::Velocity => *way = self.told.velocity_m_per_s(l) * look_s,
                 // Nothing says how fast it is to go.
                 Told::Torque | Told::Own => {}
             }

@@ -4,14 +4,18 @@
 //! how much current it needs, how fast it moves and how far it stays behind: nothing of it changes by a thousand.
 
 use super::super::{MAX_FIT_PERIOD_NS, joined};
-use super::{APART, Checked, Kind, press_of, ratio, thousand};
+use super::{APART, Checked, Kind, press_of, ratio, span, thousand};
 use twinstep_config::machine::{AxisTwin, Healthy};
 use twinstep_drivers::recording::Recording;
 use twinstep_models::identify::{AxisRecord, fit_axis_under};
 use twinstep_models::signature::{Figure, SAMPLE_NS};
 
-/// Share of the speeds that are below the one that counts as fast: jumps from one segment to the next are above.
-const FAST: f64 = 0.9;
+/// Shares of the speeds that are below the one that counts as fast: the first, unless the next is so much faster that the axis stood most of the
+/// time. Jumps from one segment to the next are above all of them as a rule.
+const FAST: [f64; 3] = [0.9, 0.99, 0.999];
+const STOOD: f64 = 4.0;
+/// An axis travels when it goes this many times as far as its position bends from one sample to the next.
+const TRAVELS: f64 = 30.0;
 /// Share of that from which on an axis moves.
 const MOVES: f64 = 0.5;
 /// Median of the size of a normal variable over its standard deviation.
@@ -27,11 +31,14 @@ impl Checked<'_> {
         let Some(reference_m) = &self.record.reference_m else {
             return;
         };
+        if !travels(reference_m) {
+            return;
+        }
         let unit = self.axis.kind.unit("m");
         let period_ns = self.machine.cycle.period_ns.max(1);
         let apart = usize::try_from(SAMPLE_NS / period_ns).map_or(1, |n| n.max(1));
         let speeds = speeds(reference_m, apart, self.period_s);
-        let fast = quantile(speeds.iter().copied(), FAST);
+        let fast = fast(&speeds);
         let usual = (healthy.speeds.as_ref()).map_or(0.0, |paces| 0.5 * (paces.least + paces.most));
         if let Some(more) = thousand(ratio(fast, usual)) {
             let text = format!(
@@ -68,10 +75,13 @@ impl Checked<'_> {
 
     /// Of a twin: the current that friction takes, and the mass.
     pub(super) fn as_twin(&mut self, twin: &AxisTwin, recording: &Recording) {
+        if !travels(&self.record.position_m) {
+            return;
+        }
         let kf = twin.force_constant_n_per_a;
         let gravity_a = twin.gravity_n / kf;
         let speeds = speeds(&self.record.position_m, APART, self.period_s);
-        let fast = quantile(speeds.iter().copied(), FAST);
+        let fast = fast(&speeds);
         let moving = speeds.iter().zip(&self.record.current_a);
         let moving = moving.filter(|(v, _)| **v >= MOVES * fast);
         let current = quantile(moving.map(|(_, i)| (i - gravity_a).abs()), 0.5);
@@ -84,9 +94,11 @@ impl Checked<'_> {
         {
             let unit = self.axis.kind.unit("m");
             let text = format!(
-                "with it the mass of {} is {mass_kg:.4e} {kg}, and the twin of the configuration has {:.4e} {kg}: a factor of a thousand, as of a wrong unit (m{unit} for {unit}?)",
+                "with it the mass of {} is {mass_kg:.4e} {kg}, and the twin of the configuration has {:.4e} {kg}: a factor of a thousand, as of a wrong unit, of this column (m{unit} for {unit}?) or of column `{current}` (m{effort} for {effort}?)",
                 self.axis.name,
                 twin.mass_kg,
+                current = self.column(Kind::Current),
+                effort = self.axis.effort(),
                 kg = self.axis.kind.unit("kg"),
             );
             self.say(true, Kind::Position, &text);
@@ -147,6 +159,21 @@ fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
     let last = values.len().saturating_sub(1);
     let at = (share * values.len() as f64) as usize;
     values.get(at.min(last)).copied().unwrap_or(0.0)
+}
+
+/// Whether an axis goes anywhere, in whatever unit: one that stands says nothing of what movements take.
+fn travels(position_m: &[f64]) -> bool {
+    let bends = position_m.windows(3);
+    let bend = quantile(bends.map(|w| (w[0] - 2.0 * w[1] + w[2]).abs()), 0.5);
+    span(position_m) > TRAVELS * bend
+}
+
+/// The speed that counts as fast.
+fn fast(speeds: &[f64]) -> f64 {
+    let all = FAST.map(|share| quantile(speeds.iter().copied(), share));
+    let steps = all.iter().zip(&all[1..]);
+    let found = steps.take_while(|(slow, next)| **next > STOOD * **slow);
+    all[found.count()]
 }
 
 /// Mean of a figure over the loads.
