@@ -213,6 +213,75 @@ const CYCLES: usize = 200;
 /// Most ticks in a cycle: more of them are the same again.
 const TICKS_MAX: f64 = 12.0;
 
+/// A part of a case: mode, sign and exponent of the value asked for, and the process' force from -1e6 to 1e6 N (0 to 1).
+type Part = (usize, f64, f64, f64);
+
+/// Runs a case and holds every cycle against the current's limit and the energy that is put in.
+fn stays_within(
+    parts: &ServoParts,
+    params: &ServoParams,
+    period_s: f64,
+    commands: &[Part],
+) -> Result<(), TestCaseError> {
+    // Longer ticks than asked for do not exist, shorter ones may make the dead time too long.
+    let Ok(plan) = ServoPlan::new(params, period_s) else {
+        return Ok(());
+    };
+    let mut state = ServoState::rest(&plan, 0.0);
+    let mut reach = Reach::new();
+    let pieces = 2.0 * (period_s / plan.tick_s()).round();
+    let limit = parts.motor.current_max_a;
+    for k in 0..CYCLES {
+        let (mode, sign, exponent, load) = commands[k * commands.len() / CYCLES];
+        let value = sign * 10f64.powf(exponent);
+        let command = match mode {
+            0 => Command::position(value),
+            1 => Command::velocity(value),
+            _ => Command::Cst { current_a: value },
+        };
+        let load_n = (2.0 * load - 1.0) * 1e6;
+        plan.step(&mut state, command, load_n);
+        reach.cycle(parts, load_n.abs(), period_s, pieces);
+        let m = &state.mechanics;
+        for (n, (v, x)) in [
+            (m.motor_velocity_m_per_s, m.motor_position_m()),
+            (m.load_velocity_m_per_s, m.position_m),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (fastest, farthest) = (reach.fastest[n], reach.farthest[n]);
+            // What is no number is not below either.
+            prop_assert!(
+                v.abs() <= fastest * (1.0 + 1e-6),
+                "side {n}, cycle {k}: {v} m/s, at most {fastest}\n{state:?}\n{parts:?}"
+            );
+            prop_assert!(
+                x.abs() <= farthest * (1.0 + 1e-6),
+                "side {n}, cycle {k}: {x} m, at most {farthest}\n{state:?}\n{parts:?}"
+            );
+        }
+        if let Some(l) = parts.mechanics.load_friction.bristles() {
+            prop_assert!(
+                m.bristle_m.abs() <= l.bristle_max_m(),
+                "{state:?}\n{parts:?}"
+            );
+        }
+        prop_assert!(
+            state.current_a.abs() <= limit,
+            "{} of {limit}\n{parts:?}",
+            state.current_a
+        );
+        prop_assert!(
+            state.mean_squared_a2 >= 0.0 && state.mean_squared_a2 <= limit * limit * (1.0 + 1e-9)
+        );
+        for c in [state.thermal.winding_c, state.thermal.housing_c] {
+            prop_assert!((COLDEST_C..=HOTTEST_C).contains(&c), "{c}\n{parts:?}");
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
@@ -226,54 +295,54 @@ proptest! {
         let params = ServoParams::new(parts).expect("within the ranges");
         let longest_s = (TICKS_MAX * parts.tick_s).min(PERIOD_MAX_S);
         let period_s = (PERIOD_MIN_S * (longest_s / PERIOD_MIN_S).powf(period)).clamp(PERIOD_MIN_S, PERIOD_MAX_S);
-        // Longer ticks than asked for do not exist, shorter ones may make the dead time too long.
-        let Ok(plan) = ServoPlan::new(&params, period_s) else {
-            return Ok(());
-        };
-        let mut state = ServoState::rest(&plan, 0.0);
-        let mut reach = Reach::new();
-        let pieces = 2.0 * (period_s / plan.tick_s()).round();
-        let limit = parts.motor.current_max_a;
-        for k in 0..CYCLES {
-            let (mode, sign, exponent, load) = commands[k * commands.len() / CYCLES];
-            let value = sign * 10f64.powf(exponent);
-            let command = match mode {
-                0 => Command::position(value),
-                1 => Command::velocity(value),
-                _ => Command::Cst { current_a: value },
-            };
-            let load_n = (2.0 * load - 1.0) * 1e6;
-            plan.step(&mut state, command, load_n);
-            reach.cycle(&parts, load_n.abs(), period_s, pieces);
-            let m = &state.mechanics;
-            for (n, (v, x)) in [
-                (m.motor_velocity_m_per_s, m.motor_position_m()),
-                (m.load_velocity_m_per_s, m.position_m),
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                let (fastest, farthest) = (reach.fastest[n], reach.farthest[n]);
-                // What is no number is not below either.
-                prop_assert!(
-                    v.abs() <= fastest * (1.0 + 1e-6),
-                    "side {n}, cycle {k}: {v} m/s, at most {fastest}\n{state:?}\n{parts:?}"
-                );
-                prop_assert!(
-                    x.abs() <= farthest * (1.0 + 1e-6),
-                    "side {n}, cycle {k}: {x} m, at most {farthest}\n{state:?}\n{parts:?}"
-                );
-            }
-            if let Some(l) = parts.mechanics.load_friction.bristles() {
-                prop_assert!(m.bristle_m.abs() <= l.bristle_max_m(), "{state:?}\n{parts:?}");
-            }
-            prop_assert!(state.current_a.abs() <= limit, "{} of {limit}\n{parts:?}", state.current_a);
-            prop_assert!(state.mean_squared_a2 >= 0.0 && state.mean_squared_a2 <= limit * limit * (1.0 + 1e-9));
-            for c in [state.thermal.winding_c, state.thermal.housing_c] {
-                prop_assert!((COLDEST_C..=HOTTEST_C).contains(&c), "{c}\n{parts:?}");
-            }
-        }
+        stays_within(&parts, &params, period_s, &commands)?;
     }
+}
+
+/// A load of a milligram behind a spring, driven by tons: the spring's oscillation is far beyond what a step resolves, and the
+/// motor is held by a transmission that locks itself while the load is thrown to and fro in its gap.
+#[test]
+fn a_load_thrown_through_its_gap_does_not_carry_the_motor_along() {
+    let mut parts = ServoParts::example(Drive::Direct);
+    let none = StaticFriction {
+        coulomb_positive_n: 0.0,
+        coulomb_negative_n: 0.0,
+        stribeck_n: 0.0,
+        stribeck_velocity_m_per_s: 1e-6,
+        viscous_n_s_per_m: 0.0,
+    };
+    parts.motor.torque_constant_nm_per_a = 0.001;
+    parts.motor.current_max_a = 0.01;
+    parts.cogging = None;
+    parts.tick_s = 0.001;
+    // The motor is not asked for anything.
+    let l = &mut parts.loops;
+    l.position_gain_per_s = 0.0;
+    l.velocity_gain_a_s_per_m = 0.0;
+    l.integral_gain_a_per_m = 0.0;
+    l.velocity_feedforward = 0.0;
+    l.acceleration_feedforward_a_s2_per_m = 0.0;
+    l.velocity_max_m_per_s = 1e-4;
+    let m = &mut parts.mechanics;
+    m.motor_mass_kg = 1e9;
+    m.load_mass_kg = 1e-6;
+    m.motor_friction = none;
+    m.load_friction = Friction::Static(StaticFriction {
+        viscous_n_s_per_m: 0.0014046031131396196,
+        ..none
+    });
+    m.gravity_n = 506_550.811_512_752_44;
+    m.compliance = Some(Compliance {
+        stiffness_n_per_m: 3_778_679.408_890_111,
+        damping_n_s_per_m: 0.001,
+        gap_m: 1e-6,
+    });
+    m.transmission.efficiency_forward = 0.05;
+    m.transmission.efficiency_backward = 0.0;
+    let params = ServoParams::new(parts).expect("within the ranges");
+    let mut commands = [(0, 0.0, 0.0, 0.0); 10];
+    commands[8].3 = 1.0;
+    stays_within(&parts, &params, PERIOD_MIN_S, &commands).expect("within the bounds");
 }
 
 /// Current, voltage limit and mechanics together, without dead time, with the torque given (CST): the largest error of

@@ -317,12 +317,27 @@ impl TwoMassPlan {
         }
         let half = 0.5 * self.compliance.gap_m;
         let place = crate::lane::clamp(next.gap_m, half);
+        let beyond = next.gap_m - place;
         if level == 0 {
-            next.stretch_m += next.gap_m - place;
+            next.stretch_m += beyond;
+        } else {
+            // In a part that was not halved down to the moment the way beyond the flank is not put into the spring: it would be
+            // energy from nowhere. The sides give way instead, by their masses, so that their common centre stays.
+            next.position_m += beyond * self.load_gives(now);
         }
-        // In a part that was not halved down to the moment the way beyond the flank is dropped: put into the spring it would
-        // be energy from nowhere.
         next.gap_m = place;
+    }
+
+    /// Share of a way between the sides that the load takes: all of it where the motor's side is held (1).
+    fn load_gives(&self, now: &Situation) -> f64 {
+        let (m1, m2) = (self.mechanics.motor_mass_kg, self.mechanics.load_mass_kg);
+        if now.motor == 0.0 {
+            1.0
+        } else if now.load == 0.0 {
+            0.0
+        } else {
+            m1 / (m1 + m2)
+        }
     }
 
     /// Advances by one step with constant forces of the motor and of the load, gravity left to the model (N).
