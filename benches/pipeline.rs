@@ -98,8 +98,11 @@ fn cell(mut machine: Machine) -> Commissioned {
     commission(&mut machine, SEED, 2 * COMMISSIONING_CYCLES)
 }
 
+/// A row: its name, what makes its machine, and for how many cycles it is measured.
+type Line = (&'static str, fn() -> Commissioned, usize);
+
 /// The rows: what is measured, and for how many cycles.
-const TABLE: [(&str, fn() -> Commissioned, usize); 11] = [
+const TABLE: [Line; 11] = [
     ("8", || many(8), 40_000),
     ("100", || many(100), 20_000),
     ("1000", || many(1000), 6000),

@@ -298,7 +298,7 @@ fn mostly_at_rest(moves: bool) -> String {
 fn an_axis_that_mostly_stands_is_in_no_wrong_unit() {
     for moves in [true, false] {
         let place = Place::new();
-        let path = place.file("rest.csv", &mostly_at_rest(moves));
+        let path = place.file("rest.csv", mostly_at_rest(moves));
         let config = shipped("emps.toml").display().to_string();
         for command in ["replay", "calibrate"] {
             let args = format!("{command} {config} {} --json", path.display());
