@@ -299,18 +299,20 @@ proptest! {
     }
 }
 
+/// No friction at all.
+const SMOOTH: StaticFriction = StaticFriction {
+    coulomb_positive_n: 0.0,
+    coulomb_negative_n: 0.0,
+    stribeck_n: 0.0,
+    stribeck_velocity_m_per_s: 1e-6,
+    viscous_n_s_per_m: 0.0,
+};
+
 /// A load of a milligram behind a spring, driven by tons: the spring's oscillation is far beyond what a step resolves, and the
 /// motor is held by a transmission that locks itself while the load is thrown to and fro in its gap.
 #[test]
 fn a_load_thrown_through_its_gap_does_not_carry_the_motor_along() {
     let mut parts = ServoParts::example(Drive::Direct);
-    let none = StaticFriction {
-        coulomb_positive_n: 0.0,
-        coulomb_negative_n: 0.0,
-        stribeck_n: 0.0,
-        stribeck_velocity_m_per_s: 1e-6,
-        viscous_n_s_per_m: 0.0,
-    };
     parts.motor.torque_constant_nm_per_a = 0.001;
     parts.motor.current_max_a = 0.01;
     parts.cogging = None;
@@ -326,10 +328,10 @@ fn a_load_thrown_through_its_gap_does_not_carry_the_motor_along() {
     let m = &mut parts.mechanics;
     m.motor_mass_kg = 1e9;
     m.load_mass_kg = 1e-6;
-    m.motor_friction = none;
+    m.motor_friction = SMOOTH;
     m.load_friction = Friction::Static(StaticFriction {
         viscous_n_s_per_m: 0.0014046031131396196,
-        ..none
+        ..SMOOTH
     });
     m.gravity_n = 506_550.811_512_752_44;
     m.compliance = Some(Compliance {
@@ -343,6 +345,38 @@ fn a_load_thrown_through_its_gap_does_not_carry_the_motor_along() {
     let mut commands = [(0, 0.0, 0.0, 0.0); 10];
     commands[8].3 = 1.0;
     stays_within(&parts, &params, PERIOD_MIN_S, &commands).expect("within the bounds");
+}
+
+/// A motor of a milligram that locks itself, on a spring far beyond what a step resolves: where it drives the load and is taken
+/// for driven it feels nothing of the spring that it stretches, and what the load gets is taken from nowhere.
+#[test]
+fn a_motor_that_locks_itself_gives_the_load_no_more_than_it_has() {
+    let mut parts = ServoParts::example(Drive::Direct);
+    parts.motor.torque_constant_nm_per_a = 1000.0;
+    parts.motor.current_max_a = 5000.0;
+    parts.motor.dead_time_s = 0.0;
+    parts.cogging = None;
+    parts.tick_s = 0.001;
+    let m = &mut parts.mechanics;
+    m.motor_mass_kg = 1e-6;
+    m.load_mass_kg = 11.810035898783013;
+    m.motor_friction = SMOOTH;
+    m.load_friction = Friction::Static(SMOOTH);
+    m.gravity_n = -1e6;
+    m.compliance = Some(Compliance {
+        stiffness_n_per_m: 1e10,
+        damping_n_s_per_m: 0.0,
+        gap_m: 0.0,
+    });
+    m.transmission.efficiency_forward = 1.0;
+    m.transmission.efficiency_backward = 0.0;
+    let params = ServoParams::new(parts).expect("within the ranges");
+    for current_a in [-5000.0f64, -50.0, 50.0, 5000.0] {
+        let exponent = current_a.abs().log10();
+        let part = |load| (2, current_a.signum(), exponent, load);
+        let commands: [Part; 10] = std::array::from_fn(|n| part([0.5, 1.0, 0.0][n % 3]));
+        stays_within(&parts, &params, PERIOD_MIN_S, &commands).expect("within the bounds");
+    }
 }
 
 /// Current, voltage limit and mechanics together, without dead time, with the torque given (CST): the largest error of

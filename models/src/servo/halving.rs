@@ -55,6 +55,11 @@ impl Division {
             tries: TRIES_MAX + (4 << halvings),
         }
     }
+
+    /// Whether the fastest oscillation is beyond what the step resolves.
+    pub fn lost(&self) -> bool {
+        self.tries == TRIES_LOST
+    }
 }
 
 /// What a part of a step came to.

@@ -82,6 +82,22 @@ impl Mechanics {
         mass_kg * FREE_FALL_M_PER_S2 * libm::sin(incline_rad) - counterbalance_n
     }
 
+    /// Root of twice the energy in masses, spring and bristles (sqrt J).
+    pub(super) fn root(&self, at: &MechanicsState) -> f64 {
+        let square = |of: f64, x: f64| of * x * x;
+        let spring = self.compliance.map_or(0.0, |c| c.stiffness_n_per_m);
+        let bristles = match self.load_friction.bristles() {
+            Some(lugre) => lugre.bristle_stiffness_n_per_m,
+            None => 0.0,
+        };
+        libm::sqrt(
+            square(self.motor_mass_kg, at.motor_velocity_m_per_s)
+                + square(self.load_mass_kg, at.load_velocity_m_per_s)
+                + square(spring, at.stretch_m)
+                + square(bristles, at.bristle_m),
+        )
+    }
+
     /// Checks every value against its range.
     ///
     /// # Errors

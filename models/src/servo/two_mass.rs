@@ -30,7 +30,10 @@
 //! ```
 //!
 //! and is halved as well where that is too much. The work of a step is bounded: after some hundred tries the rest is taken
-//! without looking for more, and a side that would turn around stops instead, so that dry friction never drives.
+//! without looking for more, and a side that would turn around stops instead, so that dry friction never drives. Such a part,
+//! and each of a step that does not resolve the spring, is held against the energy put in: a force F on a mass m adds at most
+//! F h / sqrt(m) to the root of `m1 v1^2 + m2 v2^2 + K s^2 + s0 z^2` in h. A part that comes to more had the wrong k while
+//! the force turned around unseen, or friction that drove: it is taken again with k = 1 and without dry friction.
 //!
 //! Against an independent solution (`tests/servo_mechanics.rs`, `servo_combined.rs`) positions and velocities of drawn axes, 20
 //! to 200 Hz, gap, losses and bristles included, stay within 1e-5 of their range in steps of 31.25 us, 4e-4 in steps of 250 us
@@ -48,6 +51,8 @@ const SITUATIONS: usize = 16;
 const N: usize = 8;
 /// What is kept of each matrix for static friction: rows x2, s, g, v1, v2 and columns s, v1, v2, f1, f2.
 type Kept = [[f64; 5]; 5];
+/// Share by which energy may seem to grow by rounding alone.
+const ROUNDING: f64 = 1e-9;
 const COLUMNS: [usize; 5] = [1, 3, 4, 6, 7];
 
 /// What a part of a step begins with: what holds and what touches.
@@ -101,7 +106,7 @@ impl TwoMassPlan {
                     load: bit(4),
                     driving: index & 8 == 0,
                 };
-                let a = plan.generator(&situation, 0.0);
+                let a = plan.generator(&situation, plan.felt(&situation), 0.0);
                 let mut e = linear::expm1(&a, step_s / (1u32 << LEVELS) as f64);
                 for kept in &mut plan.kept[index] {
                     *kept = keep(&e);
@@ -135,10 +140,13 @@ impl TwoMassPlan {
             || (state.gap_m <= -half && self.pull_n(state, relative) <= 0.0)
     }
 
-    fn generator(&self, situation: &Situation, rate_per_s: f64) -> Matrix<N> {
-        let (m, c) = (&self.mechanics, &self.compliance);
+    fn felt(&self, situation: &Situation) -> f64 {
         let direction = if situation.driving { 1.0 } else { -1.0 };
-        let felt = m.transmission.felt(1.0, direction);
+        self.mechanics.transmission.felt(1.0, direction)
+    }
+
+    fn generator(&self, situation: &Situation, felt: f64, rate_per_s: f64) -> Matrix<N> {
+        let (m, c) = (&self.mechanics, &self.compliance);
         let (k, d) = (c.stiffness_n_per_m, c.damping_n_s_per_m);
         let mut a = [[0.0; N]; N];
         a[0][4] = 1.0;
@@ -243,22 +251,12 @@ impl TwoMassPlan {
         state: &MechanicsState,
         level: usize,
     ) -> MechanicsState {
+        if self.mechanics.load_friction.bristles().is_some() {
+            return self.after_felt(situation, self.felt(situation), inputs, state, level);
+        }
         let (f1, f2) = (inputs.motor_m_per_s2, inputs.load_m_per_s2);
         let (v1, v2) = (state.motor_velocity_m_per_s, state.load_velocity_m_per_s);
         let mut next = *state;
-        if let Some(lugre) = self.mechanics.load_friction.bristles() {
-            let step_s = self.step_s * Halving::share(level);
-            let e = linear::expm1(&self.generator(situation, inputs.rate_per_s), step_s);
-            let y = [0.0, state.stretch_m, 0.0, v1, v2, state.bristle_m, f1, f2];
-            let y = linear::apply(&e, &y);
-            next.position_m += y[0];
-            next.stretch_m = y[1];
-            next.gap_m += y[2];
-            next.motor_velocity_m_per_s = y[3];
-            next.load_velocity_m_per_s = y[4];
-            next.bristle_m = bounded_bristle(lugre, y[5]);
-            return next;
-        }
         let index = usize::from(situation.touching)
             + 2 * usize::from(situation.motor != 0.0)
             + 4 * usize::from(situation.load != 0.0)
@@ -276,6 +274,45 @@ impl TwoMassPlan {
         next.motor_velocity_m_per_s += change[3];
         next.load_velocity_m_per_s += change[4];
         next
+    }
+
+    /// The exact solution after a part of level `level`, with a k of its own and a matrix that is not kept.
+    fn after_felt(
+        &self,
+        situation: &Situation,
+        felt: f64,
+        inputs: &Inputs,
+        state: &MechanicsState,
+        level: usize,
+    ) -> MechanicsState {
+        let (f1, f2) = (inputs.motor_m_per_s2, inputs.load_m_per_s2);
+        let (v1, v2) = (state.motor_velocity_m_per_s, state.load_velocity_m_per_s);
+        let step_s = self.step_s * Halving::share(level);
+        let e = linear::expm1(&self.generator(situation, felt, inputs.rate_per_s), step_s);
+        let y = [0.0, state.stretch_m, 0.0, v1, v2, state.bristle_m, f1, f2];
+        let y = linear::apply(&e, &y);
+        let mut next = *state;
+        next.position_m += y[0];
+        next.stretch_m = y[1];
+        next.gap_m += y[2];
+        next.motor_velocity_m_per_s = y[3];
+        next.load_velocity_m_per_s = y[4];
+        if let Some(lugre) = self.mechanics.load_friction.bristles() {
+            next.bristle_m = bounded_bristle(lugre, y[5]);
+        }
+        next
+    }
+
+    /// Whether there is more energy in `next` than the forces of a part can have put in: see the derivation.
+    fn gains(
+        &self,
+        state: &MechanicsState,
+        next: &MechanicsState,
+        most: f64,
+        level: usize,
+    ) -> bool {
+        let put_in = most * self.step_s * Halving::share(level);
+        self.mechanics.root(next) > (self.mechanics.root(state) + put_in) * (1.0 + ROUNDING)
     }
 
     /// Whether something happened on the way to `next`.
@@ -307,7 +344,14 @@ impl TwoMassPlan {
     }
 
     /// Puts what has just happened into effect: sides that would turn around stand, the gap ends at its flanks.
-    fn settle(&self, now: &Situation, next: &mut MechanicsState, level: usize) {
+    /// With `found` this is the moment itself, to the smallest part.
+    fn settle(
+        &self,
+        now: &Situation,
+        from: &MechanicsState,
+        next: &mut MechanicsState,
+        found: bool,
+    ) {
         if next.motor_velocity_m_per_s * now.motor < 0.0 {
             next.motor_velocity_m_per_s = 0.0;
         }
@@ -318,12 +362,14 @@ impl TwoMassPlan {
         let half = 0.5 * self.compliance.gap_m;
         let place = crate::lane::clamp(next.gap_m, half);
         let beyond = next.gap_m - place;
-        if level == 0 {
-            next.stretch_m += beyond;
-        } else {
-            // In a part that was not halved down to the moment the way beyond the flank is not put into the spring: it would be
-            // energy from nowhere. The sides give way instead, by their masses, so that their common centre stays.
-            next.position_m += beyond * self.load_gives(now);
+        next.stretch_m += beyond;
+        if !found && !now.touching {
+            // In a part that was not halved down to the moment a way beyond the flank that comes from the sides is not put into
+            // the spring: it would be energy from nowhere. The sides give way instead, by their masses, so that their common
+            // centre stays. What comes from the relaxing spring goes back to it.
+            let most = crate::lane::clamp(next.stretch_m, from.stretch_m.abs());
+            next.position_m += (next.stretch_m - most) * self.load_gives(now);
+            next.stretch_m = most;
         }
         next.gap_m = place;
     }
@@ -343,6 +389,7 @@ impl TwoMassPlan {
     /// Advances by one step with constant forces of the motor and of the load, gravity left to the model (N).
     pub fn advance(&self, state: &mut MechanicsState, motor_force_n: f64, load_force_n: f64) {
         let load_n = load_force_n + self.mechanics.gravity_n;
+        let (m, lost) = (&self.mechanics, self.division.lost());
         let mut step = Halving::new(self.division);
         while let Some(level) = step.level() {
             let now = self.situation(state, motor_force_n, load_n);
@@ -365,8 +412,22 @@ impl TwoMassPlan {
             let by_forces = start.motor_m_per_s2.abs() + start.load_m_per_s2.abs();
             let v = fastest(state) + fastest(&next);
             if step.takes(level, Outcome::new(happened, error, v, by_forces)) {
+                let found = level == 0 && !lost;
                 if happened {
-                    self.settle(&now, &mut next, level);
+                    self.settle(&now, state, &mut next, found);
+                }
+                if lost || (happened && !found) {
+                    let most = motor_force_n.abs() / libm::sqrt(m.motor_mass_kg)
+                        + load_n.abs() / libm::sqrt(m.load_mass_kg);
+                    if self.gains(state, &next, most, level) {
+                        let forces = Inputs {
+                            motor_m_per_s2: motor_force_n / m.motor_mass_kg,
+                            load_m_per_s2: -load_n / m.load_mass_kg,
+                            rate_per_s: middle.rate_per_s,
+                        };
+                        next = self.after_felt(&now, 1.0, &forces, state, level);
+                        self.settle(&now, state, &mut next, false);
+                    }
                 }
                 *state = next;
             }
