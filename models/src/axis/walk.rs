@@ -1,5 +1,5 @@
 //! One axis by itself through a cycle, in substeps: each is exact where it can be, or goes to the moment at which something happens
-//! ([`super::substeps`]).
+//! (`substeps.rs`).
 //!
 //! The load of a substep is told as it comes, and a substep may be tried before it is taken: a load that goes by the motion which it makes
 //! is found so ([`mod@crate::press::linked`]).
