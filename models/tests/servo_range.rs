@@ -283,7 +283,7 @@ fn stays_within(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
 
     #[test]
     fn any_allowed_axis_stays_within_its_current_and_the_energy_put_in(
