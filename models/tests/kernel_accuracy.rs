@@ -50,10 +50,7 @@ impl Errors {
 /// Errors of the kernel, of RK4 with the sign of v, and of RK4 with tanh.
 fn compare(p: &AxisParams, period_s: f64, rk4_substeps: usize) -> [Figures; 3] {
     let lane = LaneParams::new(&[*p; LANES], period_s);
-    let targets = Targets {
-        period_s,
-        dead_s: p.dead_time_s,
-    };
+    let targets = Targets::new(period_s, p.dead_time_s);
     let mut kernel = AxisState::REST;
     let mut reference = Reference::default();
     let start: Y = [0.0; 5];

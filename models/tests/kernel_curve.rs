@@ -287,10 +287,7 @@ type Figures = [f64; 3];
 /// Of the kernel, of RK4 with the sign of v, and of RK4 with tanh; cycles in the part, and how often the part was met.
 fn compare(p: &AxisParams, curve: &Curve, period_s: f64) -> ([Figures; 3], usize, usize) {
     let lane = LaneParams::new(&[*p; LANES], period_s);
-    let targets = Targets {
-        period_s,
-        dead_s: p.dead_time_s,
-    };
+    let targets = Targets::new(period_s, p.dead_time_s);
     let forming = curve.workpiece();
     let (mut kernel, mut kernel_deepest_m) = (AxisState::REST, 0.0);
     let mut reference = Reference::default();

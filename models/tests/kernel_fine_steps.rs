@@ -128,10 +128,7 @@ fn met_on_the_way_in(
 /// Kernel, RK4 in four substeps and in very many.
 fn beside_fine_steps(p: &AxisParams, part: &Part, period_s: f64) -> Beside {
     let lane = LaneParams::new(&[*p; LANES], period_s);
-    let targets = Targets {
-        period_s,
-        dead_s: p.dead_time_s,
-    };
+    let targets = Targets::new(period_s, p.dead_time_s);
     let mut kernel = AxisState::REST;
     let mut reference = Reference::default();
     // A dead time that bends the reference within a cycle bends it between two of them.

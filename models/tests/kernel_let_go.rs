@@ -35,10 +35,7 @@ struct Stands {
 impl Stands {
     fn new(stribeck_a: f64, dead_cycles: f64, period_s: f64, push_a: f64) -> Self {
         let p = params(100.0, stribeck_a, dead_cycles, period_s);
-        let targets = Targets {
-            period_s,
-            dead_s: p.dead_time_s,
-        };
+        let targets = Targets::new(period_s, p.dead_time_s);
         let mut reference = Reference::default();
         // The reference goes where the push does.
         let at_s = if push_a > 0.0 { 0.05 } else { 0.4 };

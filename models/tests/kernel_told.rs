@@ -193,10 +193,7 @@ fn run(
     seen: &mut [usize; 2],
 ) {
     let lane = LaneParams::new(&[*p; LANES], period_s);
-    let targets = Targets {
-        period_s,
-        dead_s: p.dead_time_s,
-    };
+    let targets = Targets::new(period_s, p.dead_time_s);
     let orders = Orders {
         mode,
         period_s,

@@ -51,10 +51,7 @@ struct Beside {
 fn beside(rig: &Rig, forward: Forward, period_s: f64, exact: [Exact; 2]) -> Beside {
     let p = &rig.p;
     let lane = LaneParams::new(&[*p], period_s);
-    let targets = &Targets {
-        period_s,
-        dead_s: p.dead_time_s,
-    };
+    let targets = &Targets::new(period_s, p.dead_time_s);
     let (mut kernel, mut reference) = (AxisState::REST, Reference::default());
     let mut told = Told::NOTHING;
     let (mut rk4, mut solutions): (Y, [Y; 2]) = ([0.0; 5], [[0.0; 5]; 2]);

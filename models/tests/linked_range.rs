@@ -93,7 +93,7 @@ proptest! {
         rig.contact_m = linkage.travel(0.01).0;
         rig.stiffness_a_per_m = stiffness / (most * most);
         let lane = LaneParams::new(&[rig.p], period_s);
-        let targets = Targets { period_s, dead_s: rig.p.dead_time_s };
+        let targets = Targets::new(period_s, rig.p.dead_time_s);
         let (mut s, mut reference) = (AxisState::REST, Reference::default());
         let cycles = (1.6 / period_s) as i64;
         // It moves for a while, and stands then.

@@ -1,5 +1,7 @@
 //! The continuous equations of an axis under its cascade, written out apart from the kernel, and the classic Runge-Kutta method on them.
 
+use std::cell::Cell;
+
 use twinstep_models::axis::AxisParams;
 
 /// Substeps of Runge-Kutta in a cycle.
@@ -48,6 +50,8 @@ pub fn target(t: f64) -> f64 {
 pub struct Targets {
     pub period_s: f64,
     pub dead_s: f64,
+    /// A cycle, its target and the next one's: many substeps in a row ask for the same.
+    last: Cell<(i64, f64, f64)>,
 }
 
 /// A part in the way of positive motion, elastic both ways.
@@ -70,6 +74,14 @@ impl Part {
 }
 
 impl Targets {
+    pub fn new(period_s: f64, dead_s: f64) -> Self {
+        Self {
+            period_s,
+            dead_s,
+            last: Cell::new((i64::MIN, 0.0, 0.0)),
+        }
+    }
+
     pub fn of_cycle(&self, k: i64) -> f64 {
         if k < 0 {
             0.0
@@ -83,7 +95,10 @@ impl Targets {
         // Cycle k starts at k T and its target stands for its start, the dead time later.
         let inside = (begin_s - self.dead_s) / self.period_s + 1e-6;
         let k = inside.floor() as i64;
-        let (from, to) = (self.of_cycle(k), self.of_cycle(k + 1));
+        if self.last.get().0 != k {
+            self.last.set((k, self.of_cycle(k), self.of_cycle(k + 1)));
+        }
+        let (_, from, to) = self.last.get();
         let share = (t - self.dead_s) / self.period_s - k as f64;
         (from + (to - from) * share, (to - from) / self.period_s)
     }
