@@ -44,23 +44,30 @@ const SLIP: &str = "the encoder slips or loses counts";
 /// Runs `fault` for `seconds`, and has the last event of `channel` that names causes name `cause` first, word for word: some begin
 /// alike. Nobody else is accused.
 fn named(fault: &str, seconds: u64, channel: &str, cause: &str) {
+    named_on_all(fault, seconds, &[(channel, cause)]);
+}
+
+/// As [`named`], on each of these channels of the same runs.
+fn named_on_all(fault: &str, seconds: u64, told_on: &[(&str, &str)]) {
     let target = fault.split([':', '@']).nth(1).unwrap();
     for seed in SEEDS {
         let events = events(fault, seconds, seed);
-        let told = |e: &&Value| e["channel"] == channel && e["state"] != "cleared";
-        let Some(last) = events.iter().rfind(told) else {
-            panic!("{fault}, seed {seed}: nothing on {channel} in {events:#?}");
-        };
         for event in &events {
             assert_eq!(event["source"], target, "{fault}, seed {seed}: {event}");
         }
-        // A stroke names the object behind a colon.
-        let mut said = last["cause"].as_str().unwrap();
-        if channel == "stroke" {
-            said = said.split(": ").next().unwrap();
+        for &(channel, cause) in told_on {
+            let told = |e: &&Value| e["channel"] == channel && e["state"] != "cleared";
+            let Some(last) = events.iter().rfind(told) else {
+                panic!("{fault}, seed {seed}: nothing on {channel} in {events:#?}");
+            };
+            // A stroke names the object behind a colon.
+            let mut said = last["cause"].as_str().unwrap();
+            if channel == "stroke" {
+                said = said.split(": ").next().unwrap();
+            }
+            assert_eq!(said, cause, "{fault}, seed {seed}: {last}");
+            assert!(last["action"].as_str().is_some_and(|a| !a.is_empty()));
         }
-        assert_eq!(said, cause, "{fault}, seed {seed}: {last}");
-        assert!(last["action"].as_str().is_some_and(|a| !a.is_empty()));
     }
 }
 
@@ -155,13 +162,12 @@ fn lack_of_lubrication() {
 #[test]
 fn spalling_while_the_mean_current_falls() {
     for axis in ["cross", "pusher"] {
+        // Beside the movements by a stream of its own, which needs no shift of the mean.
+        let told_on = [("current_load", SPALLING), ("ripple", SPALLING)];
         let step = format!("spalling:{axis}:depth=0.6");
-        named(&step, 12, "current_load", SPALLING);
+        named_on_all(&step, 12, &told_on);
         let ramp = format!("spalling:{axis}:depth=0.8,ramp={RAMP_S}s");
-        named(&ramp, RAMP_S + 10, "current_load", SPALLING);
-        // By its own stream, which needs no shift of the mean.
-        named(&step, 12, "ripple", SPALLING);
-        named(&ramp, RAMP_S + 10, "ripple", SPALLING);
+        named_on_all(&ramp, RAMP_S + 10, &told_on);
     }
 }
 
@@ -295,26 +301,16 @@ fn press_stiffness() {
 /// is the press (above), or a part that wears the tool, which the envelope of `stroke` sees.
 #[test]
 fn wrong_and_missing_part() {
-    let wrong = "wrong_part:press:part=bush-long";
-    named(
-        wrong,
-        12,
-        "current_load",
-        "the part in the press is not the recipe's",
-    );
-    named(wrong, 12, "stroke", "press stroke NOK, force too high");
-    named(
-        "missing_part:press",
-        12,
-        "current_load",
-        "no part in the press",
-    );
-    named(
-        "missing_part:press",
-        12,
-        "stroke",
-        "press stroke NOK, force too low",
-    );
+    let wrong = [
+        ("current_load", "the part in the press is not the recipe's"),
+        ("stroke", "press stroke NOK, force too high"),
+    ];
+    named_on_all("wrong_part:press:part=bush-long", 12, &wrong);
+    let missing = [
+        ("current_load", "no part in the press"),
+        ("stroke", "press stroke NOK, force too low"),
+    ];
+    named_on_all("missing_part:press", 12, &missing);
 }
 
 /// What may be behind a verdict on a stroke is ranked beside it, and every channel that knows more than one cause says so.
