@@ -143,7 +143,7 @@ pub(super) const FORMS: [Form; 32] = [
         "jam",
         Target::Axis,
         &[("push", Some("0"))],
-        "jam:AXIS[:push=20um,ramp=60s]",
+        "jam:AXIS[:push=20um[,ramp=60s]]",
         true,
     ),
     form(

@@ -77,8 +77,17 @@ impl<'a> Reader<'a> {
             ));
         };
         self.target(form, target)?;
-        let (values, ramp_ns) = self.keys(form, kind, parts.next())?;
+        let (values, ramp) = self.keys(form, kind, parts.next())?;
         let kind = self.kind(form, target, &values)?;
+        if let (Some(ramp), FaultKind::Jam { push_m: 0.0 }) = (ramp, &kind) {
+            return Err(self.error(
+                ramp,
+                "a jam without `push` holds at once: nothing of it can grow over a ramp".to_owned(),
+                "`ramp` is of `push`",
+                format!("leave `ramp` out, or write {}", form.usage),
+            ));
+        }
+        let ramp_ns = ramp.map_or(Ok(0), |ramp| self.nanoseconds("`ramp`", ramp))?;
         Ok(Fault {
             kind,
             target: target.to_owned(),
@@ -134,13 +143,13 @@ impl<'a> Reader<'a> {
         ))
     }
 
-    /// The values of the form's own keys in their order, and the ramp.
+    /// The values of the form's own keys in their order, and the ramp as it is written.
     fn keys(
         &self,
         form: &Form,
         kind: &'a str,
         keys: Option<&'a str>,
-    ) -> Result<(Vec<&'a str>, u64), FaultError> {
+    ) -> Result<(Vec<&'a str>, Option<&'a str>), FaultError> {
         let mut own = vec![None; form.keys.len()];
         let mut ramp = None;
         for pair in keys.into_iter().flat_map(|keys| keys.split(',')) {
@@ -194,8 +203,7 @@ impl<'a> Reader<'a> {
                 })
             })
             .collect::<Result<_, _>>()?;
-        let ramp_ns = ramp.map_or(Ok(0), |ramp| self.nanoseconds("`ramp`", ramp))?;
-        Ok((values, ramp_ns))
+        Ok((values, ramp))
     }
 
     fn kind(&self, form: &Form, target: &str, values: &[&str]) -> Result<FaultKind, FaultError> {

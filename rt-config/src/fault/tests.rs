@@ -337,6 +337,8 @@ fn errors_point_at_the_part_and_name_the_form() {
         ("brake:gripper", "gripper", "needs an axis or press"),
         ("jam:lift:push=20", "20", "mm"),
         ("jam:lift:push=-20um", "-20um", "above 0"),
+        ("jam:lift:ramp=60s", "60s", "leave `ramp` out"),
+        ("jam:lift:push=0,ramp=60s", "60s", "leave `ramp` out"),
         ("lubrication:cross", "lubrication", "needs the key `factor`"),
         ("frame_loss:infeed:count=3", "infeed", "not the bus"),
         (
