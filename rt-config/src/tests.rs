@@ -9,6 +9,7 @@ mod figures;
 mod hostile;
 mod judge;
 mod parts;
+mod press_strokes;
 mod press_twins;
 mod presses;
 mod pubsub;
