@@ -67,11 +67,49 @@ pub(crate) struct Presses<'a> {
 
 /// The samples that a part remembers.
 #[derive(Clone, Copy)]
-enum Remembers {
+enum Remembers<'a> {
     /// None: the position is a prediction.
     Nothing,
-    /// Those of the axes with these bits.
-    Measured(u8),
+    /// Those of the axes with these bits, at the end of a cycle of which this was predicted.
+    Measured(u8, Predicted<'a>),
+}
+
+/// Where the axes were predicted to be at the end of a cycle.
+#[derive(Clone, Copy)]
+struct Predicted<'a> {
+    period_s: f64,
+    twin: &'a AxisState,
+}
+
+impl Predicted<'_> {
+    /// How far the ram of axis `l` has come back by its sample, `way_m` behind `contact_m`, where it was predicted to come back by `back_m` (m).
+    ///
+    /// Braked evenly by a, a ram has come back by `v^2 / 2 a`, v being its speed then. A sample that is deeper than predicted by e in a cycle of T
+    /// is of a ram that came in faster, turned later, and is slower on its way back by `e / T`: else the part would be believed to be deeper than
+    /// it was pressed, by up to e.
+    fn came_back_m(
+        &self,
+        l: usize,
+        back_m: f64,
+        direction: f64,
+        way_m: f64,
+        contact_m: f64,
+    ) -> f64 {
+        if back_m <= 0.0 {
+            return 0.0;
+        }
+        let (x, v) = (self.twin.position_m[l], self.twin.velocity_m_per_s[l]);
+        let deeper_m = way_m - direction * (x - contact_m);
+        let would_m = -direction * v * self.period_s;
+        if deeper_m <= 0.0 {
+            back_m
+        } else if deeper_m < would_m {
+            let share = 1.0 - deeper_m / would_m;
+            back_m * share * share
+        } else {
+            0.0
+        }
+    }
 }
 
 impl PressLane {
@@ -214,7 +252,7 @@ impl PressLane {
         curves: &[PartCurve],
         x: V,
         v: V,
-        remembers: Remembers,
+        remembers: Remembers<'_>,
         part: usize,
     ) {
         let (zero, direction) = (V::splat(0.0), V::load(&self.direction, part));
@@ -237,19 +275,22 @@ impl PressLane {
     /// Load currents of the parts with a curve, `formed` having the bits of their presses, this far behind their contacts (m).
     #[cold]
     #[inline(never)]
-    fn form(&mut self, curves: &[PartCurve], formed: u8, ways_m: &Lane, remembers: Remembers) {
+    fn form(&mut self, curves: &[PartCurve], formed: u8, ways_m: &Lane, remembers: Remembers<'_>) {
         for l in (0..LANES).filter(|l| formed & (1 << l) != 0) {
             let Some(curve) = curves.get(usize::from(self.formed.curve[l])) else {
                 continue;
             };
             let (way_m, deepest_m) = (ways_m[l], &mut self.formed.deepest_m[l]);
-            if let Remembers::Measured(used) = remembers
+            if let Remembers::Measured(used, predicted) = remembers
                 && used & (1 << l) != 0
             {
                 if way_m < -curve.clear_m {
                     *deepest_m = 0.0;
                 } else {
-                    *deepest_m = larger(way_m + self.formed.back_m[l], *deepest_m);
+                    let (back_m, contact_m) = (self.formed.back_m[l], self.contact_m[l]);
+                    let direction = self.direction[l];
+                    let back_m = predicted.came_back_m(l, back_m, direction, way_m, contact_m);
+                    *deepest_m = larger(way_m + back_m, *deepest_m);
                 }
             }
             let current_a = curve.workpiece.force_n(way_m, *deepest_m);
@@ -258,20 +299,21 @@ impl PressLane {
     }
 
     /// [`Self::touch`] at the measured positions (m) of axes, those with the bits of `used` being samples, and the current takes its
-    /// way through the filter of `current_load`. Returns what comes out of it (A).
+    /// way through the filter of `current_load`. Returns what comes out of it (A). `twin` is what was predicted of these samples.
     ///
     /// The velocity `v` of an observer jumps where a part that was expected is not, and behind a linkage it counts with the Jacobian. There the ram is on its
     /// way back when the filtered velocity says so, by which strokes are judged: the filter then has all of the part until it has turned.
     #[inline(always)]
     pub fn filter<V: Vector>(
         &mut self,
-        (p, presses): (&LaneParams, &Presses<'_>),
+        (p, presses, twin): (&LaneParams, &Presses<'_>, &AxisState),
         x: V,
         [v, filtered_v]: [V; 2],
         used: u8,
         part: usize,
     ) -> V {
-        let remembers = Remembers::Measured(used);
+        let period_s = p.period_s;
+        let remembers = Remembers::Measured(used, Predicted { period_s, twin });
         if presses.linked.is_empty() {
             self.touched(presses.curves, x, v, remembers, part);
         } else {

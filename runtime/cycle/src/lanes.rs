@@ -317,7 +317,7 @@ impl Correct<'_, '_> {
                 let z = lane.corrected(params, gains, measured, part);
                 let v = z.velocity_m_per_s;
                 held_a = z.disturbance_a;
-                let (of, x, used) = ((params, &presses), measured[0], lane.used);
+                let (of, x, used) = ((params, &presses, &lane.twin), measured[0], lane.used);
                 let v = [v, motion.velocity_m_per_s];
                 contact_a = Some(lane.press.filter::<V>(of, x, v, used, part));
             }

@@ -74,11 +74,28 @@ fn formed(f: impl FnOnce(&[PartCurve], &mut PressLane)) {
     f(&curves, &mut press);
 }
 
-/// Presses at `x` (m), with `v` (m/s) and `used`; the current that is felt (A).
+/// Presses at `x` (m), with `v` (m/s) and `used`, as predicted; the current that is felt (A).
 fn felt(press: &mut PressLane, curves: &[PartCurve], x: f64, v: f64, used: u8) -> f64 {
+    felt_from(press, curves, [x, v], used, [x, v])
+}
+
+/// The same, where another position and velocity were predicted.
+fn felt_from(
+    press: &mut PressLane,
+    curves: &[PartCurve],
+    [x, v]: [f64; 2],
+    used: u8,
+    predicted: [f64; 2],
+) -> f64 {
+    let mut twin = AxisState::REST;
+    (twin.position_m[5], twin.velocity_m_per_s[5]) = predicted.into();
+    let predicted = Predicted {
+        period_s: 1e-3,
+        twin: &twin,
+    };
     for part in 0..Portable::PARTS {
         let (x, v) = (Portable::splat(x), Portable::splat(v));
-        press.touched(curves, x, v, Remembers::Measured(used), part);
+        press.touched(curves, x, v, Remembers::Measured(used, predicted), part);
     }
     let others = press.contact_a.iter().enumerate().filter(|(l, _)| *l != 5);
     assert!(others.map(|(_, a)| *a).all(|a| a == 0.0));
@@ -174,5 +191,47 @@ fn the_deepest_point_of_a_cycle_is_remembered_though_no_sample_shows_it() {
         press.lock(5);
         assert!(near(felt(press, curves, 0.266, 0.1, u8::MAX), 2.8));
         assert!(near(press.formed.deepest_m[5], 0.016));
+    });
+}
+
+/// A ram that comes in at `v0` (m/s) and is braked evenly: where it is after a cycle, how fast, and how deep it was (m from 0.26 m).
+fn braked(v0: f64) -> [f64; 3] {
+    const BRAKING: f64 = 50.0;
+    let v = v0 - 1e-3 * BRAKING;
+    let deepest_m = v0 * v0 / (2.0 * BRAKING);
+    [deepest_m - v * v / (2.0 * BRAKING), v, deepest_m]
+}
+
+/// A turn that comes later than predicted, or not at all in this cycle, makes no part deeper than it was pressed.
+#[test]
+fn a_ram_that_turns_later_than_predicted_has_not_come_back_as_far() {
+    // Predicted to turn after 0.4 ms, and 9 um back; in truth earlier, then, and later, up to just now.
+    let [predicted_m, v, deepest_m] = braked(0.02);
+    for (v0, least_m) in [
+        (0.015, -4e-6),
+        (0.02, 0.0),
+        (0.03, 0.0),
+        (0.04, 0.0),
+        (0.05, 0.0),
+    ] {
+        formed(|curves, press| {
+            let mut back_m = ZERO;
+            back_m[5] = deepest_m - predicted_m;
+            press.came_back(back_m);
+            let [x, speed, true_m] = braked(v0);
+            let at = [0.26 + x, speed];
+            let _ = felt_from(press, curves, at, u8::MAX, [0.26 + predicted_m, v]);
+            let off_m = press.formed.deepest_m[5] - (0.01 + true_m);
+            assert!(off_m < 1e-9 && off_m > least_m - 1e-9, "{v0}: {off_m}");
+        });
+    }
+    // It still goes in.
+    formed(|curves, press| {
+        let mut back_m = ZERO;
+        back_m[5] = deepest_m - predicted_m;
+        press.came_back(back_m);
+        let at = [0.265, 0.01];
+        let _ = felt_from(press, curves, at, u8::MAX, [0.26 + predicted_m, v]);
+        assert!(near(press.formed.deepest_m[5], 0.015));
     });
 }
