@@ -1,19 +1,18 @@
 //! The free run of `drift`: what it sees of a machine whose motion is known exactly.
 
 mod common;
+#[path = "common/rig.rs"]
+mod rig;
 
 use twinstep_cycle::event::{EventState, Source};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, SlowPlan};
+use twinstep_cycle::plan::{AxisPlan, JudgeLane, MAX_PARTS, Modes};
 use twinstep_models::axis::{AxisParams, LaneParams};
-use twinstep_models::blocks::FEATURES;
 use twinstep_models::channel::Channel;
-use twinstep_models::kalman::{AxisNoise, steady};
 use twinstep_models::press::Contact;
-use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Missing, Samples};
+use twinstep_models::sample::{AxisReading, DriveState, Missing};
 
 /// Two lanes.
 const AXES: usize = 9;
@@ -48,8 +47,7 @@ fn run_with(
     zero_m: f64,
     contact: Contact,
 ) -> Seen {
-    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, PERIOD_S);
-    let observer = steady(PERIOD_S, INERTIA, &noise).expect("a plain axis");
+    let observer = rig::observer(INERTIA, PERIOD_S);
     let params = AxisParams {
         inertia: INERTIA,
         coulomb_positive_a: COULOMB_A,
@@ -60,29 +58,13 @@ fn run_with(
         ..AxisParams::IDLE
     };
     let axis = AxisPlan {
-        limits: [None; 3],
-        whitened: [None; 2],
-        regime: RegimeParams {
-            standstill_m_per_s: 0.001,
-            steady_m_per_s2: 0.05,
-            reversal_cycles: 30,
-            pressing_a: 0.3,
-        },
-        baseline: [None; FEATURES],
-        slow: SlowPlan::default(),
         gravity_a: GRAVITY_A,
-        observer,
-        inertia: Some(INERTIA),
-        viscous: VISCOUS,
         cycle_way_m: 0.0,
         hop_m: 0.0,
-        carried: 0.0,
-        carries_weight: false,
         contacts: [contact; MAX_PARTS],
-        by_recipe: [None; MAX_BY_RECIPE],
         drift_limit_m: Some(LIMIT_M),
-        movement_m: 5e-4,
         modes: Modes::POSITION,
+        ..rig::axis(observer, [INERTIA, VISCOUS], [0.05, 0.3])
     };
     let all = [params; AXES];
     let lanes: Vec<_> = all
@@ -121,17 +103,8 @@ fn run_with(
                 }
             })
             .collect();
-        let samples = Samples {
-            axes: &readings,
-            stations: &[],
-            context: Context::of(0, 0),
-            bus: Ok(()),
-        };
-        let stamp = CycleStamp {
-            cycle,
-            time_ns: cycle * 1_000_000,
-            dc_time_ns: 0,
-        };
+        let samples = rig::samples(&readings);
+        let stamp = rig::stamp(cycle, 1_000_000);
         pipeline.predict();
         pipeline.compare(stamp, &samples);
         pipeline.correct(stamp, &samples);

@@ -3,24 +3,19 @@
 mod common;
 #[path = "common/motion.rs"]
 mod motion;
+#[path = "common/rig.rs"]
+mod rig;
 
 use motion::motion;
 use twinstep_cycle::event::{EventState, Source};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, SlowPlan,
-};
+use twinstep_cycle::plan::{AxisPlan, Baseline, JudgeLane, SlowPlan};
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::{FEATURES, Paces};
 use twinstep_models::channel::Channel;
-use twinstep_models::kalman::{AxisNoise, steady};
-use twinstep_models::press::Contact;
-use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::{
-    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, Told,
-};
+use twinstep_models::sample::{AxisReading, DriveState, Missing, Told};
 
 /// Two lanes.
 const AXES: usize = 9;
@@ -40,8 +35,7 @@ const PACES: Paces = Paces {
 /// more friction than the twin has, and are told `told` to go at `asked` (m/s).
 fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64; AXES]) {
     let period_s = period_ns as f64 / 1e9;
-    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, period_s);
-    let observer = steady(period_s, INERTIA, &noise).expect("a plain axis");
+    let observer = rig::observer(INERTIA, period_s);
     let params = AxisParams {
         inertia: INERTIA,
         coulomb_positive_a: COULOMB_A,
@@ -60,32 +54,12 @@ fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64
         paces[direction] = Some(PACES);
     }
     let axis = AxisPlan {
-        limits: [None; 3],
-        whitened: [None; 2],
-        regime: RegimeParams {
-            standstill_m_per_s: 0.001,
-            steady_m_per_s2: 0.2,
-            reversal_cycles: 30,
-            pressing_a: 0.3,
-        },
         baseline,
         slow: SlowPlan {
             paces,
             ..SlowPlan::default()
         },
-        gravity_a: 0.0,
-        observer,
-        inertia: Some(INERTIA),
-        viscous: VISCOUS,
-        cycle_way_m: 1.0,
-        hop_m: 1.0,
-        carried: 0.0,
-        carries_weight: false,
-        contacts: [Contact::default(); MAX_PARTS],
-        by_recipe: [None; MAX_BY_RECIPE],
-        drift_limit_m: None,
-        movement_m: 5e-4,
-        modes: Modes::ALL,
+        ..rig::axis(observer, [INERTIA, VISCOUS], [0.2, 0.3])
     };
     let all = [params; AXES];
     let lanes: Vec<_> = all
@@ -126,17 +100,8 @@ fn run(speed: f64, told: Told, asked: f64, period_ns: u64) -> (Vec<Source>, [u64
             ..AxisReading::default()
         };
         let readings: [Result<AxisReading, Missing>; AXES] = [Ok(reading); AXES];
-        let samples = Samples {
-            axes: &readings,
-            stations: &[],
-            context: Context::of(0, 0),
-            bus: Ok(()),
-        };
-        let stamp = CycleStamp {
-            cycle,
-            time_ns: cycle * period_ns,
-            dc_time_ns: 0,
-        };
+        let samples = rig::samples(&readings);
+        let stamp = rig::stamp(cycle, period_ns);
         pipeline.predict();
         pipeline.compare(stamp, &samples);
         pipeline.correct(stamp, &samples);

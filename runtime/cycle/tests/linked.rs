@@ -1,18 +1,16 @@
 //! A press with a twin behind a crank: what it sees of a machine whose motion is known exactly.
 
 mod common;
+#[path = "common/rig.rs"]
+mod rig;
 
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, LinkedPress, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, SlowPlan,
-};
+use twinstep_cycle::plan::{AxisPlan, JudgeLane, LinkedPress, Modes, PartCurve, Plan};
 use twinstep_cycle::press::{ForceFrom, PressPlan, StrokeJudge, StrokeRecord};
 use twinstep_models::axis::{AxisParams, LaneParams};
-use twinstep_models::blocks::FEATURES;
 use twinstep_models::channel::Regime;
-use twinstep_models::kalman::{AxisNoise, steady};
 use twinstep_models::press::Contact;
 use twinstep_models::press::curve::Sampling;
 use twinstep_models::press::frame::{Counterbalance, Frame, Motor};
@@ -21,8 +19,7 @@ use twinstep_models::press::linked::Linked;
 use twinstep_models::press::ram::{Linkage, Ram};
 use twinstep_models::press::stroke::StrokeParams;
 use twinstep_models::press::workpiece::{Forming, Workpiece};
-use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Samples};
+use twinstep_models::sample::{AxisReading, DriveState};
 
 const PERIOD_S: f64 = 1.0e-3;
 const CYCLES: u64 = 8000;
@@ -136,8 +133,7 @@ fn run(met: Met, knows_its_ram: bool) -> Seen {
 
 fn run_at(swing_s: f64, met: Met, knows_its_ram: bool) -> Seen {
     let inertia = MASS_KG / KF;
-    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, inertia, PERIOD_S);
-    let observer = steady(PERIOD_S, inertia, &noise).expect("a plain axis");
+    let observer = rig::observer(inertia, PERIOD_S);
     let params = AxisParams {
         inertia,
         coulomb_positive_a: COULOMB_A,
@@ -148,29 +144,11 @@ fn run_at(swing_s: f64, met: Met, knows_its_ram: bool) -> Seen {
         ..AxisParams::IDLE
     };
     let mut axis = AxisPlan {
-        limits: [None; 3],
-        whitened: [None; 2],
-        regime: RegimeParams {
-            standstill_m_per_s: 0.001,
-            steady_m_per_s2: 0.05,
-            reversal_cycles: 30,
-            pressing_a: 2.0,
-        },
-        baseline: [None; FEATURES],
-        slow: SlowPlan::default(),
         gravity_a: GRAVITY_A,
-        observer,
-        inertia: Some(inertia),
-        viscous: VISCOUS,
         cycle_way_m: 0.0,
         hop_m: 0.0,
-        carried: 0.0,
-        carries_weight: false,
-        contacts: [Contact::default(); MAX_PARTS],
-        by_recipe: [None; MAX_BY_RECIPE],
-        drift_limit_m: None,
-        movement_m: 5e-4,
         modes: Modes::POSITION,
+        ..rig::axis(observer, [inertia, VISCOUS], [0.05, 2.0])
     };
     let mut curves = Vec::new();
     if met != Met::Nothing {
@@ -263,17 +241,9 @@ fn run_at(swing_s: f64, met: Met, knows_its_ram: bool) -> Seen {
             state: DriveState::OperationEnabled,
             ..AxisReading::default()
         };
-        let samples = Samples {
-            axes: &[Ok(reading)],
-            stations: &[],
-            context: Context::of(0, 0),
-            bus: Ok(()),
-        };
-        let stamp = CycleStamp {
-            cycle,
-            time_ns: cycle * 1_000_000,
-            dc_time_ns: 0,
-        };
+        let seen_of = [Ok(reading)];
+        let samples = rig::samples(&seen_of);
+        let stamp = rig::stamp(cycle, 1_000_000);
         pipeline.predict();
         pipeline.compare(stamp, &samples);
         pipeline.correct(stamp, &samples);

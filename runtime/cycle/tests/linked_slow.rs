@@ -4,27 +4,25 @@
 mod common;
 #[path = "common/motion.rs"]
 mod motion;
+#[path = "common/rig.rs"]
+mod rig;
 
 use motion::{EVERY_S, WAY_M, motion};
+use rig::Chance;
 use twinstep_cycle::event::{Event, EventState};
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, LinkedPress, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, SlowPlan,
-};
+use twinstep_cycle::plan::{AxisPlan, Baseline, JudgeLane, LinkedPress, Plan, SlowPlan};
 use twinstep_models::axis::{AxisParams, LaneParams};
 use twinstep_models::blocks::FEATURES;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::Channel;
-use twinstep_models::kalman::{AxisNoise, steady};
-use twinstep_models::press::Contact;
 use twinstep_models::press::frame::{Counterbalance, Motor};
 use twinstep_models::press::kinematics::Kinematics;
 use twinstep_models::press::linked::Linked;
 use twinstep_models::press::ram::Linkage;
-use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Samples};
+use twinstep_models::sample::{AxisReading, DriveState};
 
 const PERIOD_S: f64 = 1.0e-3;
 /// Speed of every movement (m/s).
@@ -64,23 +62,6 @@ fn derivatives(q: f64) -> [f64; 2] {
     ]
 }
 
-/// Figures that look like chance.
-struct Chance(u64);
-
-impl Chance {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
-}
-
 /// What is wrong with a machine: its friction over the healthy one, and how much more the counterbalance pushes (N).
 #[derive(Clone, Copy)]
 struct Fault {
@@ -118,8 +99,7 @@ type Seen = (Vec<Event>, Vec<[Option<[f64; 2]>; FEATURES]>);
 
 fn run(seconds: f64, rows: &Rows, seed: u64, fault: impl Fn(f64) -> Fault) -> Seen {
     let inertia = MASS_KG / KF;
-    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, inertia, PERIOD_S);
-    let observer = steady(PERIOD_S, inertia, &noise).expect("a plain axis");
+    let observer = rig::observer(inertia, PERIOD_S);
     let params = AxisParams {
         inertia,
         coulomb_positive_a: COULOMB_A,
@@ -129,32 +109,12 @@ fn run(seconds: f64, rows: &Rows, seed: u64, fault: impl Fn(f64) -> Fault) -> Se
         ..AxisParams::IDLE
     };
     let axes = [AxisPlan {
-        limits: [None; 3],
-        whitened: [None; 2],
-        regime: RegimeParams {
-            standstill_m_per_s: 0.001,
-            steady_m_per_s2: 0.25,
-            reversal_cycles: 30,
-            pressing_a: 2.0,
-        },
         baseline: rows[0],
         slow: SlowPlan {
             disturbance: rows[1],
             ..SlowPlan::default()
         },
-        gravity_a: 0.0,
-        observer,
-        inertia: Some(inertia),
-        viscous: VISCOUS,
-        cycle_way_m: 1.0,
-        hop_m: 1.0,
-        carried: 0.0,
-        carries_weight: false,
-        contacts: [Contact::default(); MAX_PARTS],
-        by_recipe: [None; MAX_BY_RECIPE],
-        drift_limit_m: None,
-        movement_m: 5e-4,
-        modes: Modes::ALL,
+        ..rig::axis(observer, [inertia, VISCOUS], [0.25, 2.0])
     }];
     let zero_m = -FROM_RAD / RAD_PER_M;
     let kinematics = Kinematics::crank(RADIUS_M, ROD_M).expect("a crank");
@@ -207,17 +167,9 @@ fn run(seconds: f64, rows: &Rows, seed: u64, fault: impl Fn(f64) -> Fault) -> Se
             state: DriveState::OperationEnabled,
             ..AxisReading::default()
         };
-        let samples = Samples {
-            axes: &[Ok(reading)],
-            stations: &[],
-            context: Context::of(0, 0),
-            bus: Ok(()),
-        };
-        let stamp = CycleStamp {
-            cycle,
-            time_ns: cycle * 1_000_000,
-            dc_time_ns: 0,
-        };
+        let seen_of = [Ok(reading)];
+        let samples = rig::samples(&seen_of);
+        let stamp = rig::stamp(cycle, 1_000_000);
         pipeline.predict();
         pipeline.compare(stamp, &samples);
         pipeline.correct(stamp, &samples);

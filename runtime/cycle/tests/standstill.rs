@@ -3,29 +3,23 @@
 mod common;
 #[path = "common/motion.rs"]
 mod motion;
+#[path = "common/rig.rs"]
+mod rig;
 
 use core::ops::Range;
 use motion::{EVERY_S, motion};
+use rig::Chance;
 use twinstep_cycle::event::{Event, EventState, Source};
 use twinstep_cycle::judge::{AxisJudge, RestFigure};
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{
-    AxisPlan, Baseline, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, Plan, Rests, SlowPlan,
-    Thresholds,
-};
+use twinstep_cycle::plan::{AxisPlan, Baseline, JudgeLane, Plan, Rests, SlowPlan, Thresholds};
 use twinstep_models::axis::{AxisParams, LaneParams};
-use twinstep_models::blocks::FEATURES;
 use twinstep_models::cause::Cause;
 use twinstep_models::channel::{Channel, Regime};
 use twinstep_models::detect;
-use twinstep_models::kalman::{AxisNoise, steady};
-use twinstep_models::press::Contact;
-use twinstep_models::regime::RegimeParams;
 use twinstep_models::rest::{RESTS, STAGES};
-use twinstep_models::sample::{
-    AxisReading, Context, CycleStamp, DriveState, Missing, Samples, Told,
-};
+use twinstep_models::sample::{AxisReading, DriveState, Missing, Told};
 
 /// Two lanes.
 const AXES: usize = 9;
@@ -42,23 +36,6 @@ const SPREAD: f64 = 0.1;
 
 /// What holds lifts at rest, as healthy rests say.
 type Rows = [[Rests; RESTS]; AXES];
-
-/// Figures between 0 and 1 that look like chance.
-struct Chance(u64);
-
-impl Chance {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
-}
 
 /// What is run.
 struct Run<'a> {
@@ -100,8 +77,7 @@ const QUIET: Run<'_> = Run {
 /// What a run raises and clears on `current_load`, and the figures of its rests, each with its axis.
 fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
     let period_s = of.period_ns as f64 / 1e9;
-    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, period_s);
-    let observer = steady(period_s, INERTIA, &noise).expect("a plain axis");
+    let observer = rig::observer(INERTIA, period_s);
     let params = AxisParams {
         inertia: INERTIA,
         coulomb_positive_a: COULOMB_A,
@@ -112,33 +88,14 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
         ..AxisParams::IDLE
     };
     let axes: [AxisPlan; AXES] = core::array::from_fn(|n| AxisPlan {
-        limits: [None; 3],
-        whitened: [None; 2],
-        regime: RegimeParams {
-            standstill_m_per_s: 0.001,
-            steady_m_per_s2: 0.2,
-            reversal_cycles: 30,
-            pressing_a: 0.3,
-        },
-        baseline: [None; FEATURES],
         slow: SlowPlan {
             rests: true,
             standstill: of.rows[n],
             ..SlowPlan::default()
         },
         gravity_a: GRAVITY_A,
-        observer,
-        inertia: Some(INERTIA),
-        viscous: VISCOUS,
-        cycle_way_m: 1.0,
-        hop_m: 1.0,
-        carried: 0.0,
         carries_weight: true,
-        contacts: [Contact::default(); MAX_PARTS],
-        by_recipe: [None; MAX_BY_RECIPE],
-        drift_limit_m: None,
-        movement_m: 5e-4,
-        modes: Modes::ALL,
+        ..rig::axis(observer, [INERTIA, VISCOUS], [0.2, 0.3])
     });
     let all = [params; AXES];
     let lanes: Vec<_> = (all.chunks(8))
@@ -202,17 +159,8 @@ fn run(of: &Run<'_>) -> (Vec<Event>, Vec<(usize, RestFigure)>) {
         } else {
             readings
         };
-        let samples = Samples {
-            axes: &readings,
-            stations: &[],
-            context: Context::of(0, 0),
-            bus: Ok(()),
-        };
-        let stamp = CycleStamp {
-            cycle,
-            time_ns: cycle * of.period_ns,
-            dc_time_ns: 0,
-        };
+        let samples = rig::samples(&readings);
+        let stamp = rig::stamp(cycle, of.period_ns);
         pipeline.predict();
         pipeline.compare(stamp, &samples);
         pipeline.correct(stamp, &samples);

@@ -2,20 +2,17 @@
 //! over a cycle, all against very many small steps.
 
 mod common;
+#[path = "common/rig.rs"]
+mod rig;
 
 use twinstep_cycle::judge::AxisJudge;
 use twinstep_cycle::lanes::LaneState;
 use twinstep_cycle::pipeline::Pipeline;
-use twinstep_cycle::plan::{
-    AxisPlan, JudgeLane, MAX_BY_RECIPE, MAX_PARTS, Modes, PartCurve, Plan, SlowPlan,
-};
+use twinstep_cycle::plan::{AxisPlan, JudgeLane, Modes, PartCurve, Plan};
 use twinstep_models::axis::{AxisParams, LaneParams, stiff};
-use twinstep_models::blocks::FEATURES;
-use twinstep_models::kalman::{AxisNoise, steady};
 use twinstep_models::press::Contact;
 use twinstep_models::press::workpiece::{Forming, PressFit, Workpiece};
-use twinstep_models::regime::RegimeParams;
-use twinstep_models::sample::{AxisReading, Context, CycleStamp, DriveState, Samples};
+use twinstep_models::sample::{AxisReading, DriveState};
 
 const PERIOD_S: f64 = 1.0e-3;
 const CYCLES: u32 = 4000;
@@ -142,36 +139,16 @@ impl Found {
 
 /// What is found in the part, on the way in and back, and the digest.
 fn run(known: Known) -> ([Found; 2], u64) {
-    let noise = AxisNoise::of_bandwidth(60.0, 1e-7, INERTIA, PERIOD_S);
-    let observer = steady(PERIOD_S, INERTIA, &noise).expect("a plain axis");
+    let observer = rig::observer(INERTIA, PERIOD_S);
     let params = AxisParams {
         observer: observer.gains,
         ..PARAMS
     };
     let mut axis = AxisPlan {
-        limits: [None; 3],
-        whitened: [None; 2],
-        regime: RegimeParams {
-            standstill_m_per_s: 0.001,
-            steady_m_per_s2: 0.05,
-            reversal_cycles: 30,
-            pressing_a: 2.0,
-        },
-        baseline: [None; FEATURES],
-        slow: SlowPlan::default(),
-        gravity_a: 0.0,
-        observer,
-        inertia: Some(INERTIA),
-        viscous: PARAMS.viscous,
         cycle_way_m: 0.0,
         hop_m: 0.0,
-        carried: 0.0,
-        carries_weight: false,
-        contacts: [Contact::default(); MAX_PARTS],
-        by_recipe: [None; MAX_BY_RECIPE],
-        drift_limit_m: None,
-        movement_m: 5e-4,
         modes: Modes::POSITION,
+        ..rig::axis(observer, [INERTIA, PARAMS.viscous], [0.05, 2.0])
     };
     axis.contacts[0] = Contact {
         contact_m: CONTACT_M,
@@ -208,17 +185,9 @@ fn run(known: Known) -> ([Found; 2], u64) {
             state: DriveState::OperationEnabled,
             ..AxisReading::default()
         };
-        let samples = Samples {
-            axes: &[Ok(reading)],
-            stations: &[],
-            context: Context::of(0, 0),
-            bus: Ok(()),
-        };
-        let stamp = CycleStamp {
-            cycle: u64::from(cycle),
-            time_ns: u64::from(cycle) * 1_000_000,
-            dc_time_ns: 0,
-        };
+        let seen_of = [Ok(reading)];
+        let samples = rig::samples(&seen_of);
+        let stamp = rig::stamp(u64::from(cycle), 1_000_000);
         pipeline.predict();
         pipeline.compare(stamp, &samples);
         pipeline.correct(stamp, &samples);
