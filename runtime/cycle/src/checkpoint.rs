@@ -21,7 +21,7 @@ use crate::station::StationJudge;
 use serde::{Deserialize, Serialize};
 use twinstep_models::cause::Cause;
 use twinstep_models::lane::LANES;
-use twinstep_models::sample::Context;
+use twinstep_models::sample::{Conditions, Context};
 
 /// Axes whose health is one part.
 pub const HEALTH: usize = 2;
@@ -38,6 +38,13 @@ pub struct Common {
     pub(crate) hash: u64,
     pub(crate) free_run: FreeRun,
     pub(crate) drifted: Option<Drifted>,
+}
+
+impl Common {
+    /// Tool, load and temperature after the cycle that the part was taken after.
+    pub const fn conditions(&self) -> Conditions {
+        self.context.conditions
+    }
 }
 
 /// One part as it is read back.

@@ -7,6 +7,7 @@ pub mod args;
 pub mod checkpoint;
 pub mod checks;
 pub mod folder;
+pub mod known;
 pub mod lasting;
 pub mod notes;
 #[cfg(feature = "parquet")]

@@ -4,6 +4,7 @@ use super::replay::{machine_in, refused};
 use crate::error::{Exit, HostError};
 use crate::output::Output;
 use crate::record::args::ExportArgs;
+use crate::record::known::Known;
 #[cfg(feature = "parquet")]
 use crate::record::parquet::ParquetWriter;
 use crate::record::window::Span;
@@ -86,9 +87,18 @@ pub fn run(args: &ExportArgs, output: &Output) -> Result<Exit, HostError> {
     }
     // What cannot be is said before a file is emptied.
     let part = span(&bus).part(args.from, args.to)?;
+    let known = Known::of(bus.contents());
+    let first = bus.first_cycle().unwrap_or_default();
+    let by_object =
+        machine.context.temperature.is_some() && !bus.object_map().is_told_by_controller();
+    if by_object && first > 0 && known.is_empty() {
+        output.note(&format!(
+            "the recording begins with cycle {first} and knows nothing of those before: near the edge of a band its first rows may have the band beside (`temperature`)"
+        ));
+    }
     for (path, table) in tables(args, &machine, &bus)? {
         bus.rewind();
-        let line = write(&mut bus, path, table, &part)?;
+        let line = write(&mut bus, path, table, &part, &known)?;
         if output.json() {
             output.json_line(&line);
         } else {
@@ -125,15 +135,18 @@ fn tables<'a>(
     Ok(tables)
 }
 
-/// Writes the cycles of `part` (ns since the first one).
+/// Writes the cycles of `part` (ns since the first one). `known` is what the recording knows of the cycles before it begins.
 fn write(
     bus: &mut RecordingBus,
     path: &Path,
     mut table: Table,
     part: &Range<u64>,
+    known: &Known,
 ) -> Result<ExportLine, HostError> {
     let first_ns = bus.times_ns().map_or(0, |(first_ns, _)| first_ns);
     let mut image = bus.object_map().image();
+    let first = bus.first_cycle().unwrap_or_default();
+    image.conditions = known.before(first).unwrap_or_default();
     let mut line = ExportLine {
         kind: "export",
         file: path.display().to_string(),
@@ -150,6 +163,7 @@ fn write(
             Err(fault) => (fault.stamp, Some(fault.cause)),
             Ok(stamp) => (*stamp, None),
         };
+        image.conditions = known.after(stamp.cycle).unwrap_or(image.conditions);
         let since_first_ns = stamp.time_ns.saturating_sub(first_ns);
         if cause == Some(BusCause::End) || since_first_ns >= part.end {
             break;
