@@ -39,6 +39,8 @@ pub(super) struct PressReport {
     ram_mass_kg: Option<f64>,
     /// The most that its inertia is at the axis, over that of what turns with the motor (1); null without a twin.
     ram_share: Option<f64>,
+    /// Nothing is predicted of its strokes: `residual` is null beside every verdict.
+    no_residual: bool,
     /// Yield of the frame (m/N).
     frame_m_per_n: f64,
     /// Free part of the way in whose mean force is the zero of a stroke (m).
@@ -122,6 +124,7 @@ impl PressReport {
             ram_share: (press.axis.twin.as_ref())
                 .filter(|_| train.ram_mass_kg > 0.0)
                 .map(|twin| train.ram_share(twin.mass_kg)),
+            no_residual: press.axis.twin.is_none(),
             frame_m_per_n: press.curve.frame_m_per_n,
             tare_m: press.curve.tare.map(|tare| tare.range_m),
             tare_limit_n: press.curve.tare.map(|tare| tare.limit_n),
@@ -183,6 +186,17 @@ impl PressReport {
                 mm(to)
             );
         }
+        if self.no_residual {
+            let remedy = match (self.kinematics, self.ram_mass_kg) {
+                ("screw", _) | (_, Some(_)) => "`calibrate` finds a twin",
+                _ => "with `ram_mass` of [press.kinematics] `calibrate` finds a twin",
+            };
+            let _ = write!(
+                text,
+                "\n{}: no twin, so that nothing is predicted and `residual` is null beside every verdict; {remedy}",
+                self.name
+            );
+        }
         for name in &self.envelopes_not_taught {
             let _ = write!(text, "\n{}", press_plan::not_taught_text(&self.name, name));
         }
@@ -236,6 +250,34 @@ mod tests {
         assert_eq!(borrowed(&machine, 1), ["bush-b"]);
         *machine.learnt_on_mut(1, 1).unwrap().0 = Some(learnt);
         assert_eq!(borrowed(&machine, 1), [] as [&str; 0]);
+    }
+
+    /// Would show a press whose verdicts stand without a residual, and nobody says why.
+    #[test]
+    fn a_press_without_a_twin_says_that_it_has_no_residual_and_what_gives_it_one() {
+        let remark = |text: &str, twin: bool| {
+            let mut machine = twinstep_config::load(text, "press.toml").unwrap();
+            if !twin {
+                machine.presses[0].axis.twin = None;
+            }
+            let said = PressReport::all(&machine)[0].text();
+            let line = said
+                .lines()
+                .find(|line| line.contains("`residual` is null"));
+            line.map(|line| line.split_once("; ").unwrap().1.to_owned())
+        };
+        let (cell, crank, ram) = (
+            twinstep_config::PRESS_CELL,
+            include_str!("../../../../../rt-config/machines/crank-press.toml"),
+            include_str!("../../../../../rt-config/machines/servo-crank-press.toml"),
+        );
+        assert_eq!(remark(cell, true), None);
+        assert_eq!(remark(ram, true), None);
+        let found = Some("`calibrate` finds a twin");
+        assert_eq!(remark(cell, false).as_deref(), found);
+        assert_eq!(remark(ram, false).as_deref(), found);
+        let needed = "with `ram_mass` of [press.kinematics] `calibrate` finds a twin";
+        assert_eq!(remark(crank, true).as_deref(), Some(needed));
     }
 
     /// Would show a press that is said to borrow what was never found, or that predicts nothing anyway.
