@@ -55,8 +55,14 @@ impl Rows {
     pub fn from_arguments(arguments: impl IntoIterator<Item = String>) -> Self {
         let mut arguments = arguments.into_iter();
         let found = arguments.by_ref().any(|argument| argument == "--rows");
-        let names = arguments.next().filter(|_| found);
-        Self(names.map(|names| names.split(',').map(str::to_owned).collect()))
+        // `--rows` with nothing behind it asks for a row without a name, which there is not.
+        let names = found.then(|| arguments.next().unwrap_or_default());
+        Self(names.map(|names| {
+            names
+                .split(',')
+                .map(|name| name.trim().to_owned())
+                .collect()
+        }))
     }
 
     /// The same, from the process.
@@ -67,6 +73,22 @@ impl Rows {
     /// Whether the row of this name is asked for.
     pub fn has(&self, name: &str) -> bool {
         (self.0.as_ref()).is_none_or(|names| names.iter().any(|asked| asked == name))
+    }
+
+    /// Refuses a name that no row has.
+    ///
+    /// # Errors
+    /// What was asked for and which rows there are, in words.
+    pub fn known<'a>(&self, rows: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+        let rows: Vec<&str> = rows.into_iter().collect();
+        let unknown = |asked: &&String| !rows.contains(&asked.as_str());
+        match self.0.iter().flatten().find(unknown) {
+            None => Ok(()),
+            Some(asked) => Err(format!(
+                "--rows: there is no row \"{asked}\"; give some of: {}",
+                rows.join(", ")
+            )),
+        }
     }
 
     /// Whether all are asked for.
@@ -92,6 +114,23 @@ mod tests {
         let some = rows(&["--bench", "--rows", "100,press alone"]);
         assert!(!some.all() && some.has("100") && some.has("press alone"));
         assert!(!some.has("100 csv"));
+    }
+
+    #[test]
+    fn a_row_that_there_is_not_is_refused_by_name() {
+        let known = |arguments: &[&str]| {
+            let rows = arguments.iter().map(|argument| (*argument).to_owned());
+            Rows::from_arguments(rows).known(["100", "100 csv"])
+        };
+        assert_eq!(known(&["--bench"]), Ok(()));
+        assert_eq!(known(&["--rows", "100, 100 csv"]), Ok(()));
+        let refused = known(&["--bench", "--rows", "100,100 cvs"]).unwrap_err();
+        assert!(
+            refused.contains("\"100 cvs\"; give some of: 100, 100 csv"),
+            "{refused}"
+        );
+        assert!(known(&["--rows"]).is_err(), "which rows?");
+        assert!(known(&["--rows", ""]).is_err());
     }
 
     #[test]

@@ -44,7 +44,16 @@ const COUNTED: [(&str, usize, u64); 5] = [
 ];
 
 fn main() -> ExitCode {
-    match Mode::from_process() {
+    let mode = Mode::from_process();
+    let known = match mode {
+        Mode::Instructions | Mode::Counted => Rows::from_process().known(COUNTED.map(|row| row.0)),
+        _ => Rows::from_process().known(TABLE.map(|row| row.0)),
+    };
+    if let Err(refused) = known {
+        eprintln!("{refused}");
+        return ExitCode::FAILURE;
+    }
+    match mode {
         Mode::List => Mode::list(),
         Mode::Measure => measure_all(),
         Mode::Smoke => {
