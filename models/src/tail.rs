@@ -38,6 +38,8 @@ pub const SQUARE_SHAPE: f64 = 2.0 * AMPLITUDE_SHAPE;
 pub const PRIOR_WITHIN: f64 = 10.0;
 /// And beyond it, for the interval that is stated.
 pub const PRIOR_STATED: f64 = 60.0;
+/// What the shape beyond the record was raised by when it was fitted, since rates are lopsided in the shape (1).
+pub const RAISE: f64 = 0.022;
 /// Clusters below which no shape is fitted, and none was drawn towards anything.
 pub const LEAST_CLUSTERS: f64 = 3.0;
 /// Shapes closer to 0 than this are taken as 0.
@@ -63,6 +65,8 @@ pub struct Tail {
     /// Length over which the fit alone holds (records, > 0): below 1 for what is asked beyond the record, the number of streams for what
     /// they share of it.
     pub reach: f64,
+    /// What `beyond_shape` was raised by, which the lower end of an interval takes back (1, >= 0): [`Self::raise_of`].
+    pub raised: f64,
 }
 
 /// Lower and upper end of a 90 % interval, 95 % each.
@@ -164,11 +168,19 @@ impl Tail {
         }
     }
 
+    /// What the shape beyond the record of a tail with this `reach` as it stands in a configuration was raised by (1): [`RAISE`].
+    /// One of an earlier calibration has no `reach`, which is 1, and was raised by a standard error of its `clusters`.
+    pub fn raise_of(reach: f64, clusters: f64) -> f64 {
+        if reach < 1.0 {
+            RAISE
+        } else {
+            shape_error(clusters, PRIOR_STATED)
+        }
+    }
+
     /// The tail with its shape at an end of its interval.
     fn bent(&self, sign: f64) -> Self {
-        let fitted = self.clusters >= LEAST_CLUSTERS;
-        let error =
-            |prior: f64| SHAPE_ERROR / libm::sqrt(self.clusters + if fitted { prior } else { 0.0 });
+        let error = |prior: f64| shape_error(self.clusters, prior);
         let shape = self.shape + sign * Z * error(PRIOR_WITHIN);
         let shape = limited(shape, SHAPES.0, SHAPES.1);
         let beyond_shape = if sign > 0.0 {
@@ -179,8 +191,7 @@ impl Tail {
             let up = Z * error(PRIOR_STATED);
             limited(drawn + up, self.beyond_shape, self.beyond_shape + up)
         } else {
-            // An earlier calibration raised it by one error, which is taken back.
-            self.beyond_shape + sign * (Z + 1.0) * error(PRIOR_STATED)
+            self.beyond_shape + sign * (self.raised + Z * error(PRIOR_STATED))
         };
         Self {
             shape,
@@ -189,6 +200,16 @@ impl Tail {
             ..*self
         }
     }
+}
+
+/// Standard error of a shape of `clusters`, drawn towards what is known as if `prior` more had been seen.
+fn shape_error(clusters: f64, prior: f64) -> f64 {
+    let known = if clusters >= LEAST_CLUSTERS {
+        prior
+    } else {
+        0.0
+    };
+    SHAPE_ERROR / libm::sqrt(clusters + known)
 }
 
 fn limited(x: f64, least: f64, most: f64) -> f64 {
@@ -237,6 +258,7 @@ mod tests {
         record_s: 100.0,
         largest: 4.5,
         reach: 1.0,
+        raised: 0.0,
     };
 
     #[test]
@@ -304,6 +326,36 @@ mod tests {
         assert!(few.level(0.02) > 2.0 && few.level(0.02) < 2.5);
     }
 
+    #[test]
+    fn the_light_end_takes_back_what_the_shape_was_raised_by_and_no_more() {
+        let of = |reach| Tail {
+            shape: 0.1,
+            clusters: 60.0,
+            reach,
+            raised: Tail::raise_of(reach, 60.0),
+            beyond_shape: 0.4,
+            ..TAIL
+        };
+        // Two times 60 clusters: an error of 0.1095.
+        let error = 1.2 / libm::sqrt(120.0);
+        let light = |tail: Tail| tail.bent(-1.0).beyond_shape;
+        assert!((light(of(0.1)) - (0.4 - RAISE - Z * error)).abs() < 1e-12);
+        assert!((light(of(1.0)) - (0.4 - (Z + 1.0) * error)).abs() < 1e-12);
+        // Held for what many streams share, it is the same tail.
+        assert_eq!(light(of(0.1).reaching(20.0)), light(of(0.1)));
+        // The heavy end and the figure itself are not what that is about.
+        let other = Tail {
+            raised: 0.3,
+            ..of(0.1)
+        };
+        assert_eq!(other.level(1e-9), of(0.1).level(1e-9));
+        assert_eq!(
+            other.rate_interval(40.0).high,
+            of(0.1).rate_interval(40.0).high
+        );
+        assert!(other.rate_interval(40.0).low < of(0.1).rate_interval(40.0).low);
+    }
+
     fn tails() -> impl Strategy<Value = Tail> {
         (
             -1e3..1e3_f64,
@@ -324,6 +376,7 @@ mod tests {
                     record_s,
                     largest: threshold + above,
                     reach,
+                    raised: Tail::raise_of(reach, clusters),
                 },
             )
     }

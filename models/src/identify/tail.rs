@@ -21,7 +21,7 @@
 //! A window is a mean of squares, and has twice the shape of its source; a CUSUM sums figures, and one large innovation fills it: it has
 //! the shape of its source.
 
-use crate::tail::{LEAST_CLUSTERS, PRIOR_WITHIN, SHAPE_ERROR, SHAPES, Tail};
+use crate::tail::{LEAST_CLUSTERS, PRIOR_WITHIN, RAISE, SHAPE_ERROR, SHAPES, Tail};
 
 pub use crate::tail::{AMPLITUDE_SHAPE, SQUARE_SHAPE};
 
@@ -31,8 +31,6 @@ pub const ENOUGH: usize = 60;
 pub const LEAST: usize = LEAST_CLUSTERS as usize;
 /// Clusters that the shape known beforehand counts for, beyond the record.
 const PRIOR_BEYOND: f64 = 240.0;
-/// What the shape so drawn is raised by.
-const RAISE: f64 = 0.022;
 /// Standard errors by which the shape beyond may lie above that of the record.
 const LIKELY: f64 = 3.0;
 /// Share of the record to which the fit alone holds, where more than the record is asked for.
@@ -106,6 +104,7 @@ pub fn fit_tail(stretches: &[Vec<f64>], period_s: f64, run: usize, prior: f64) -
             record_s,
             largest,
             reach: REACH,
+            raised: RAISE,
         },
         extremal_index: clusters / exceeding.max(1) as f64,
         fitted: true,
@@ -173,6 +172,7 @@ fn fallback(largest: f64, record_s: f64) -> Option<TailFit> {
             record_s,
             largest,
             reach: 1.0,
+            raised: 0.0,
         },
         extremal_index: 1.0,
         fitted: false,

@@ -365,6 +365,8 @@ fn innovations(
 }
 
 pub(super) fn tail(raw: &TailTable, check: &mut Check) -> Tail {
+    let clusters = check.si("clusters", &raw.clusters, Bounds::between(1.0, 1e9));
+    let reach = check.si_or("reach", raw.reach.as_ref(), Bounds::up_to(1.0), 1.0);
     Tail {
         threshold: check.si("threshold", &raw.threshold, Bounds::not_negative()),
         scale: check.si("scale", &raw.scale, Bounds::positive()),
@@ -374,10 +376,11 @@ pub(super) fn tail(raw: &TailTable, check: &mut Check) -> Tail {
             &raw.beyond_shape,
             Bounds::between(0.0, SHAPES.1),
         ),
-        clusters: check.si("clusters", &raw.clusters, Bounds::between(1.0, 1e9)),
+        clusters,
         record_s: check.si("record", &raw.record, Bounds::positive()),
         largest: check.si("largest", &raw.largest, Bounds::not_negative()),
-        reach: check.si_or("reach", raw.reach.as_ref(), Bounds::up_to(1.0), 1.0),
+        reach,
+        raised: Tail::raise_of(reach, clusters),
     }
 }
 

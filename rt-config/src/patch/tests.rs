@@ -123,13 +123,18 @@ fn innovation(sigma: f64) -> HealthyInnovation {
         record_s: 179.5,
         largest: 5.1,
         reach: 0.1,
+        raised: twinstep_models::tail::RAISE,
     };
     HealthyInnovation {
         correlation: -1.0 / 3.0,
         sigma,
         fast_limit: Some(tail),
         window: None,
-        cusum: Some(twinstep_models::tail::Tail { reach: 1.0, ..tail }),
+        cusum: Some(twinstep_models::tail::Tail {
+            reach: 1.0,
+            raised: twinstep_models::tail::Tail::raise_of(1.0, 61.0),
+            ..tail
+        }),
     }
 }
 

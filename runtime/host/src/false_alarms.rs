@@ -146,6 +146,7 @@ mod tests {
             record_s: 180.0,
             largest: 4.0,
             reach: 1.0,
+            raised: 0.0,
         };
         let asked_s = 2_592_000.0;
         let mut all = Extrapolated::default();

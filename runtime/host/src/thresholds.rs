@@ -178,6 +178,7 @@ mod tests {
         record_s: 180.0,
         largest: 6.0,
         reach: 1.0,
+        raised: 0.0,
     };
 
     const SHARES: Shares = Shares {
