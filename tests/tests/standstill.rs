@@ -106,6 +106,38 @@ fn told_at_rest(events: &[Value], cycles: std::ops::Range<u64>, cause: &str) {
     }
 }
 
+/// The machine on two buses is shipped with what holds its axes at rest: it is quiet, and a load that comes is told at its first
+/// rest.
+#[test]
+fn a_shipped_machine_is_judged_at_rest() {
+    let shipped = shipped("two-buses.toml");
+    let text = std::fs::read_to_string(&shipped).unwrap();
+    // Four axes, after movements either way; each rests for a moment alone.
+    assert_eq!(text.matches("regime = \"standstill_").count(), 8);
+    for seed in [11, 12, 13] {
+        let run = demo(&Place::new(), &shipped, 120_000, &format!("--seed {seed}"));
+        let found = run.of_type("event");
+        assert!(found.is_empty(), "seed {seed}: {found:#?}");
+    }
+    for seed in [5, 6, 7] {
+        let load = format!("--seed {seed} --inject load:insert:mass=5kg@30s");
+        let found = cell::raised(&demo(&Place::new(), &shipped, 40_000, &load));
+        let first = &found[0];
+        assert_eq!(first["source"], "insert", "seed {seed}: {found:#?}");
+        assert_eq!(
+            (&first["channel"], &first["regime"], &first["cause"]),
+            (
+                &"current_load".into(),
+                &"standstill".into(),
+                &"more load than calibrated".into()
+            ),
+            "seed {seed}: {found:#?}"
+        );
+        let cycle = first["cycle"].as_u64().unwrap();
+        assert!((30_000..31_500).contains(&cycle), "seed {seed}: {first}");
+    }
+}
+
 #[test]
 fn a_lift_is_told_of_while_it_stands() {
     let place = Place::new();

@@ -142,6 +142,10 @@ pub(super) fn learn(
             twin.baseline.extend(learnt.baseline);
             let lacks = learnt.lacks.iter();
             (report.remarks).extend(lacks.map(|what| format!("{name}: {what}")));
+        } else if standstill {
+            report.remarks.push(format!(
+                "{name}: `standstill` of [judge] is of servo axes: a press holds its part at rest, and is not judged there"
+            ));
         }
         if off {
             report.remarks.push(format!(
