@@ -82,11 +82,12 @@ struct Predicted<'a> {
 }
 
 impl Predicted<'_> {
-    /// How far the ram of axis `l` has come back by its sample, `way_m` behind `contact_m`, where it was predicted to come back by `back_m` (m).
+    /// How far the ram of axis `l` has come back by its sample, `way_m` behind `contact_m`, where it was predicted to come back
+    /// by `back_m` (m).
     ///
-    /// Braked evenly by a, a ram has come back by `v^2 / 2 a`, v being its speed then. A sample that is deeper than predicted by e in a cycle of T
-    /// is of a ram that came in faster, turned later, and is slower on its way back by `e / T`: else the part would be believed to be deeper than
-    /// it was pressed, by up to e.
+    /// Braked evenly by a, a ram has come back by `v^2 / 2 a`, v being its speed then. A sample that is deeper than predicted by
+    /// e in a cycle of T is of a ram that came in faster, turned later, and is slower on its way back by `e / T`: else the part
+    /// would be believed to be deeper than it was pressed, by up to e.
     fn came_back_m(
         &self,
         l: usize,

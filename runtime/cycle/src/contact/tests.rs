@@ -194,7 +194,8 @@ fn the_deepest_point_of_a_cycle_is_remembered_though_no_sample_shows_it() {
     });
 }
 
-/// A ram that comes in at `v0` (m/s) and is braked evenly: where it is after a cycle, how fast, and how deep it was (m from 0.26 m).
+/// A ram that comes in at `v0` (m/s) and is braked evenly: where it is after a cycle, how fast, and how deep it was (m from 0.26
+/// m).
 fn braked(v0: f64) -> [f64; 3] {
     const BRAKING: f64 = 50.0;
     let v = v0 - 1e-3 * BRAKING;

@@ -15,8 +15,8 @@ pub fn observer(inertia: f64, period_s: f64) -> Steady {
     steady(period_s, inertia, &noise).expect("a plain axis")
 }
 
-/// An axis in which nothing is judged yet, accelerating beyond `steady_m_per_s2` and pressing beyond `pressing_a`: a test says what it has
-/// besides.
+/// An axis in which nothing is judged yet, accelerating beyond `steady_m_per_s2` and pressing beyond `pressing_a`: a test says
+/// what it has besides.
 pub fn axis(
     observer: Steady,
     [inertia, viscous]: [f64; 2],

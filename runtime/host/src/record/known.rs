@@ -1,7 +1,8 @@
-//! What a recording that begins in the middle of its run knows of the cycles before: tool, load and temperature in its checkpoints.
+//! What a recording that begins in the middle of its run knows of the cycles before: tool, load and temperature in its
+//! checkpoints.
 //!
-//! The band of a temperature depends on the one before, by its hysteresis. Objects tell the temperature, not the band, so that a reader
-//! who starts from nothing may be in the band beside.
+//! The band of a temperature depends on the one before, by its hysteresis. Objects tell the temperature, not the band, so that a
+//! reader who starts from nothing may be in the band beside.
 
 use super::checkpoint::{decode, form};
 use twinstep_drivers::recording::mcap::Contents;
@@ -25,8 +26,8 @@ impl Known {
         self.0.is_empty()
     }
 
-    /// What to begin with before cycle `first`: as it was after the cycle before. Where the first checkpoint is later, as it was there, which is
-    /// nearer than none.
+    /// What to begin with before cycle `first`: as it was after the cycle before. Where the first checkpoint is later, as it was
+    /// there, which is nearer than none.
     pub fn before(&self, first: u64) -> Option<Conditions> {
         let earlier = self.0.iter().rfind(|(cycle, _)| *cycle < first);
         (earlier.or(self.0.first())).map(|(_, conditions)| *conditions)
