@@ -8,6 +8,8 @@ use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// Set inside of the machine.
 const INSIDE: &str = "TWINSTEP_TEST_IN_VM";
@@ -75,6 +77,12 @@ pub fn inside_with(cards: u32, test: &str, cpus: u32, append: &str, files: &[&Pa
     assert!(run.status.success(), "{said}{complained}");
     print!("{said}");
     false
+}
+
+/// Lets a moment pass before somebody looks again. Where nothing else happens the emulator passes over it; looking without end
+/// would have it compute all of the time until there is something to see.
+pub fn moment() {
+    thread::sleep(Duration::from_millis(5));
 }
 
 /// The output of a program that must not fail.

@@ -72,7 +72,7 @@ fn cycle_thread(child: &mut Child) -> Thread {
             Some(found) if found.policy != 0 && found.locked_kb > 0 => return found,
             last => assert!(ended.is_none(), "ended as {ended:?}, last seen as {last:?}"),
         }
-        std::thread::yield_now();
+        vm::moment();
     }
 }
 
@@ -118,6 +118,7 @@ fn the_cycle_thread_is_pinned_scheduled_and_locked() {
             Some(found) if found.niceness == 10 => break found,
             last => assert!(child.try_wait().unwrap().is_none(), "{last:?}"),
         }
+        vm::moment();
     };
     assert_eq!(recorder.policy, 0, "{recorder:?}");
     // No core rests longer than it takes to leave at once.
@@ -168,6 +169,7 @@ fn configured(keys: &str, enough: impl Fn(&Thread) -> bool) -> Thread {
         if let Some(last) = last.filter(&enough) {
             break last;
         }
+        vm::moment();
     };
     let _ = summary(child);
     println!("{keys}: {last:?}");
@@ -204,7 +206,7 @@ fn a_jump_of_the_time_of_day_is_no_matter_of_the_cycle() {
         };
         vm::told("date", &format!("-s @{to}"));
         jumps += 1;
-        std::thread::yield_now();
+        vm::moment();
     }
     let jumped = json_lines(&std::io::read_to_string(child.stdout.take().unwrap()).unwrap());
     assert!(child.wait().unwrap().success());
@@ -455,6 +457,7 @@ fn an_isolated_core_of_the_command_line_is_seen_and_taken() {
             Some(found) if found.allowed == "1" && found.policy != 0 => break found,
             last => assert!(child.try_wait().unwrap().is_none(), "{last:?}"),
         }
+        vm::moment();
     };
     assert_eq!((worker.policy, worker.priority), (1, 80));
     let trust = summary_of(child, "trust");

@@ -59,7 +59,7 @@ fn cards_up() {
     for end in ["eth0", "eth1"] {
         let carrier = format!("/sys/class/net/{end}/carrier");
         while fs::read_to_string(&carrier).unwrap_or_default().trim() != "1" {
-            std::thread::yield_now();
+            vm::moment();
         }
     }
 }

@@ -65,6 +65,7 @@ fn wait_until_set(child: &mut Child) {
             return;
         }
         assert!(ended.is_none(), "ended as {ended:?}");
+        vm::moment();
     }
 }
 

@@ -64,6 +64,7 @@ fn wait_for(child: &mut Child, interface: &str, kind: &str) -> Vec<Value> {
             return all;
         }
         assert!(ended.is_none(), "ended as {ended:?} without {kind}: {text}");
+        vm::moment();
     }
 }
 
@@ -79,6 +80,7 @@ fn while_set(interface: &str, tsn: &str, kind: &str, signal: &str, look: impl Fn
     if tsn.contains("vlan") {
         while !Path::new(&format!("/sys/class/net/{interface}.5")).exists() {
             assert!(child.try_wait().unwrap().is_none());
+            vm::moment();
         }
     }
     look(&found);
@@ -92,6 +94,7 @@ fn while_set(interface: &str, tsn: &str, kind: &str, signal: &str, look: impl Fn
         }
         let ended = child.try_wait().unwrap();
         assert!(ended.is_none(), "ended as {ended:?} with {rights:?}");
+        vm::moment();
     }
     told("kill", &format!("-{signal} {}", child.id()));
     let output = child.wait_with_output().unwrap();
@@ -170,6 +173,7 @@ fn an_interface_of_tsn_that_vanishes_ends_no_run() {
     wait_for(&mut child, "tsn0", "taprio");
     while !Path::new("/sys/class/net/tsn0.5/operstate").exists() {
         assert!(child.try_wait().unwrap().is_none());
+        vm::moment();
     }
     told("ip", "link del tsn0");
     let status = |child: &mut Child| loop {
@@ -267,6 +271,7 @@ fn streams_of_two_classes_arrive_in_their_own_gates() {
     wait_for(&mut child, "tsn0", "taprio");
     while !Path::new("/sys/class/net/tsn0.5/operstate").exists() {
         assert!(child.try_wait().unwrap().is_none());
+        vm::moment();
     }
     // EtherCAT on the interface itself, in class 1; the other stream tagged, in class 0.
     let mut streams = [

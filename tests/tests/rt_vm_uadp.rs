@@ -126,6 +126,7 @@ fn what_is_published_on_a_vlan_is_heard_and_judged() {
     let mut owner = Running::start(&place, &run, "");
     while !Path::new("/sys/class/net/tsn0.5/operstate").exists() {
         assert!(owner.runs());
+        vm::moment();
     }
     let sim = [
         "sim",
