@@ -15,6 +15,7 @@ mod press;
 mod pubsub;
 mod realtime;
 mod recording;
+mod servo;
 mod shared;
 mod signature;
 mod switches;
@@ -44,6 +45,7 @@ pub use realtime::{
     Realtime, RealtimeNic, Wait,
 };
 pub use recording::{AxisColumns, Column, RecordingMap, StationColumns};
+pub use servo::{AxisServo, Bristles, Found, SpringAndGap, TransmissionKind};
 pub use shared::{Controller, Shared};
 pub use signature::{Healthy, HealthyLoad, MAX_LOADS, SignatureSettings};
 pub use switches::{SwitchRange, Switches};
@@ -163,6 +165,8 @@ pub struct Axis {
     pub drive: Drive,
     /// The motor behind it, for what-if.
     pub motor: Option<Motor>,
+    /// What the twin's one mass leaves out, for what-if; none: nothing is known of it.
+    pub servo: Option<AxisServo>,
     /// Its motion program.
     pub motion: Motion,
     /// The twin's parameters; none until calibrated.
@@ -368,6 +372,8 @@ pub struct AxisPlant {
     pub cogging_nm: f64,
     /// Efficiency of the screw, belt or gear (1).
     pub efficiency: f64,
+    /// The same where the load drives the motor (1, 0 to 1); none: as much is lost that way.
+    pub efficiency_back: Option<f64>,
     /// Switches along the axis, wired to the drive.
     pub switches: Switches,
     /// Mass that it carries besides (kg), by recipe; nothing in others.

@@ -11,6 +11,7 @@ mod part;
 mod pubsub;
 mod realtime;
 mod recording;
+mod servo;
 mod shared;
 mod signature;
 mod tsn;
@@ -33,6 +34,7 @@ pub(crate) use pubsub::{DataSetTable, PublishTable, UadpTable};
 pub(crate) use kinematics::KinematicsTable;
 pub(crate) use motor::MotorTable;
 pub(crate) use part::{PartTable, PressFitTable, PressTwinTable, RecipeTwinTable};
+pub(crate) use servo::ServoTable;
 pub(crate) use tsn::TsnTable;
 
 pub(crate) use evaluation::{CurveTable, EnvelopeTable, EvaluationTable};
@@ -286,6 +288,8 @@ pub(crate) struct AxisTable {
     pub(crate) drive: Option<DriveTable>,
     /// The motor behind it, for `twinstep whatif`.
     pub(crate) motor: Option<MotorTable>,
+    /// What the twin's one mass leaves out, for `twinstep whatif`.
+    pub(crate) servo: Option<ServoTable>,
     /// The axis stands still where missing.
     pub(crate) motion: Option<MotionTable>,
     /// What `twinstep calibrate` is told beforehand.
@@ -316,6 +320,8 @@ pub(crate) struct PressTable {
     pub(crate) drive: Option<DriveTable>,
     /// The motor behind it, for `twinstep whatif`.
     pub(crate) motor: Option<MotorTable>,
+    /// What the twin's one mass leaves out, for `twinstep whatif`.
+    pub(crate) servo: Option<ServoTable>,
     pub(crate) motion: PressMotionTable,
     pub(crate) stroke: StrokeTable,
     /// What stands between motor and ram; a screw without losses unless given.

@@ -15,6 +15,7 @@ mod presses;
 mod pubsub;
 mod realtime;
 mod rotary;
+mod servo;
 mod shared;
 mod tsn;
 mod twins;

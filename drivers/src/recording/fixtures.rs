@@ -37,6 +37,7 @@ fn axis(name: &str) -> Axis {
         },
         effort_unit: EffortUnit::Ampere,
         motor: None,
+        servo: None,
         twin: None,
         stated_gravity_n: None,
         signature: None,

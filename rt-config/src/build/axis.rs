@@ -53,18 +53,21 @@ fn of_kind(
     if raw.motor.is_some() && raw.drive.is_none() {
         needs(check, &raw.name, "axis.drive", "to have a motor");
     }
+    if raw.servo.is_some() && raw.motor.is_none() {
+        needs(check, &raw.name, "axis.motor", "beside [axis.servo]");
+    }
     let (signature, healthy) = signature(raw, effort, check);
+    let twin = (raw.twin.as_ref()).map(|raw| twin(raw, effort, 0.0, whole, check));
     Axis {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
         kind,
         motion,
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
+        servo: (raw.servo.as_ref())
+            .map(|raw| super::servo::servo(raw, &drive, twin.as_ref(), check)),
         drive,
-        twin: raw
-            .twin
-            .as_ref()
-            .map(|raw| twin(raw, effort, 0.0, whole, check)),
+        twin,
         stated_gravity_n: stated_gravity(
             raw.calibrate.as_ref(),
             raw.drive.is_some() || effort == EffortUnit::Newton,
@@ -398,6 +401,8 @@ fn plant(raw: &PlantTable, recipes: &[RecipeTable], check: &mut Check) -> AxisPl
         ),
         cogging_nm: check.si_or("cogging", raw.cogging.as_ref(), Bounds::not_negative(), 0.0),
         efficiency: check.si("efficiency", &raw.efficiency, Bounds::up_to(1.0)),
+        efficiency_back: (raw.efficiency_back.as_ref())
+            .map(|back| check.si("efficiency_back", back, Bounds::between(0.0, 1.0))),
         switches: super::switches::switches(raw.switches.as_ref(), check),
     }
 }

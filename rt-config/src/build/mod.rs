@@ -15,6 +15,7 @@ mod press;
 mod pubsub;
 mod realtime;
 mod recording;
+mod servo;
 mod shared;
 mod signature;
 mod station;

@@ -3,7 +3,7 @@
 use super::axis::{counts_per_m, drive_or_neutral, plant_if_simulated};
 use super::kinematics::{carries_its_ram, kinematics};
 use super::twin::{stated_gravity, twin};
-use super::{Whole, asset_id, in_counts};
+use super::{Whole, asset_id, in_counts, needs};
 use crate::check::{Bounds, Check};
 use crate::machine::{
     Axis, AxisKind, DriveTrain, EffortUnit, MAX_RECIPE_PARTS, MAX_SCHEDULED_STROKES, MAX_TURNS,
@@ -51,6 +51,11 @@ pub(super) fn press(
         step(stroke.top_m, None, stroke.rest_s),
     ];
     let tares = (raw.curve.as_ref()).is_some_and(|curve| curve.tare.is_some());
+    if raw.servo.is_some() && raw.motor.is_none() {
+        needs(check, &raw.name, "press.motor", "beside [press.servo]");
+    }
+    let twin = (raw.twin.as_ref())
+        .map(|raw| twin(raw, effort, drive_train.least_ram_kg(&stroke), whole, check));
     let axis = Axis {
         name: raw.name.value.clone(),
         asset_id: asset_id(raw.asset_id.as_ref(), check),
@@ -67,9 +72,10 @@ pub(super) fn press(
             program,
         },
         motor: (raw.motor.as_ref()).map(|raw| super::motor::motor(raw, &drive, check)),
+        servo: (raw.servo.as_ref())
+            .map(|raw| super::servo::servo(raw, &drive, twin.as_ref(), check)),
         drive,
-        twin: (raw.twin.as_ref())
-            .map(|raw| twin(raw, effort, drive_train.least_ram_kg(&stroke), whole, check)),
+        twin,
         stated_gravity_n: stated_gravity(
             raw.calibrate.as_ref(),
             raw.drive.is_some() || effort == EffortUnit::Newton,

@@ -11,6 +11,8 @@ pub mod part;
 pub mod plot;
 pub mod recorded;
 pub mod round;
+pub mod servo;
+pub mod servo_figures;
 pub mod simulate;
 pub mod text;
 pub mod verdict;

@@ -43,6 +43,7 @@ fn ordinary(drive: &Drive) -> AxisPlant {
         backlash_m: 0.0,
         cogging_nm: 0.0,
         efficiency: 0.97,
+        efficiency_back: None,
         switches: Switches::default(),
         payloads: Vec::new(),
     }
@@ -96,6 +97,7 @@ pub(super) fn drive_unit(
         damping_ratio: 0.05 * rng.around_one(0.3),
         backlash_m: (table.backlash_m * rng.around_one(0.2)).max(0.0),
         loss: (1.0 - table.efficiency * rng.around_one(0.004)).clamp(0.0, 0.7),
+        loss_back: (table.efficiency_back).map(|back| 1.0 - back),
         brake_n: if table.gravity == 0.0 && !linked {
             0.0
         } else {

@@ -31,6 +31,7 @@ fn frictionless() -> MechanicsParameters {
         damping_ratio: 0.05,
         backlash_m: 0.0,
         loss: 0.0,
+        loss_back: None,
         brake_n: 0.0,
         dt_s: DT_S,
     }

@@ -51,6 +51,8 @@ pub(super) struct MechanicsParameters {
     pub backlash_m: f64,
     /// Share of the transmitted force that the screw or belt takes as friction (1).
     pub loss: f64,
+    /// The same where the load drives the motor; none: as much.
+    pub loss_back: Option<f64>,
     /// Holding torque of the brake as a force (N), 0 without one.
     pub brake_n: f64,
     /// Length of a step (s).
@@ -271,8 +273,13 @@ impl Mechanics {
         } else {
             p.coulomb_positive_n
         };
+        // The load drives where its force goes with the motion.
+        let loss = match p.loss_back {
+            Some(back) if transmitted * v1 < 0.0 => back,
+            _ => p.loss,
+        };
         let level1 = factor * p.motor_friction_share * coulomb1
-            + p.loss * transmitted.abs()
+            + loss * transmitted.abs()
             + loads.brake * p.brake_n;
         let dry1 = if loads.brake >= 1.0 {
             self.bearings.clamp(v1, level1, dt)

@@ -20,6 +20,7 @@ fn screw() -> MechanicsParameters {
         damping_ratio: 0.05,
         backlash_m: 6e-6,
         loss: 0.03,
+        loss_back: None,
         brake_n: 0.0,
         dt_s: DT_S,
     }
@@ -145,6 +146,32 @@ fn friction_differs_by_direction_and_work_is_force_times_way() {
             m.load_m_per_s
         );
     }
+}
+
+#[test]
+fn what_is_lost_on_the_way_back_is_its_own() {
+    // Down, pulled by the weight, against a motor that brakes.
+    let steady = |loss_back: Option<f64>| {
+        let p = MechanicsParameters {
+            gravity: 1.0,
+            loss_back,
+            ..screw()
+        };
+        let mut m = Mechanics::new(p, 0.0);
+        for _ in 0..160_000 {
+            m.step(&push(100.0));
+        }
+        let v = m.load_m_per_s.abs();
+        assert!(m.load_m_per_s < -0.1, "{v}");
+        // Of the weight and the guide's friction the screw lets pass what is not lost.
+        let carried = 120.0 * GRAVITY_M_PER_S2 - 0.8 * (170.0 + 180.0 * v);
+        let passed = carried * (1.0 - loss_back.unwrap_or(0.03));
+        let asked = 0.2 * (170.0 + 180.0 * v) + 100.0;
+        assert!((passed / asked - 1.0).abs() < 0.005, "{passed} {asked}");
+        v
+    };
+    assert_eq!(steady(None).to_bits(), steady(Some(0.03)).to_bits());
+    assert!(steady(Some(0.3)) < 0.9 * steady(None));
 }
 
 #[test]

@@ -108,6 +108,7 @@ struct AxisReport {
 impl Report {
     fn of(machine: &Machine) -> Result<Self, HostError> {
         let wire_time_ns = judge_timing(machine, None)?;
+        crate::whatif::servo::check(machine)?;
         let period_ns = machine.cycle.period_ns;
         let subdevices = machine.bus.as_ref().map_or(0, |bus| bus.subdevices.len());
         let bus = match &machine.bus {

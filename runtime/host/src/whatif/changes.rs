@@ -98,6 +98,7 @@ pub fn apply(machine: &mut Machine, sets: &[String]) -> Result<Applied, HostErro
             "set fewer, or set one for all axes with '*.KEY=VALUE'",
         ));
     }
+    super::servo::keep_what_was_found(machine);
     let mut applied = Applied::default();
     for set in sets {
         for change in one(machine, set, &mut applied.not_set)? {
@@ -237,7 +238,7 @@ fn nothing_set(machine: &Machine, source: &str, key: &Key, not_set: &[NotSet]) -
         };
         return HostError::usage(
             format!("nothing in this machine has a `{}` to set", key.name),
-            format!("it needs {reason}; `twinstep calibrate` finds twins"),
+            comes_from(reason),
         );
     }
     if machine.axes.iter().any(|axis| axis.name == source) {
@@ -254,6 +255,15 @@ fn nothing_set(machine: &Machine, source: &str, key: &Key, not_set: &[NotSet]) -
         format!("no axis is called '{}'", shown(source)),
         format!("the axes are {}", sources(machine)),
     )
+}
+
+/// What an axis must have, and where that comes from.
+fn comes_from(needs: &str) -> String {
+    if needs.contains("[axis.servo]") {
+        format!("it needs {needs} ([press.servo] of a press): see docs/whatif.md")
+    } else {
+        format!("it needs {needs}; `twinstep calibrate` finds twins")
+    }
 }
 
 /// Why an axis has nothing of a key; none where it has.
@@ -290,7 +300,7 @@ fn changed(
                 shown(&axis.name),
                 key.name
             ),
-            format!("it needs {}; `twinstep calibrate` finds twins", key.needs),
+            comes_from(key.needs),
         ));
     };
     if key.name == "dwell" && stroke.is_some() {

@@ -1,10 +1,10 @@
 //! What can be otherwise: each key with its unit, its bounds, and where its value stands in the machine.
 
 use super::changes::Asked;
-use twinstep_config::machine::{Axis, AxisKind, EffortUnit, Stroke};
+use twinstep_config::machine::{Axis, AxisKind, AxisServo, EffortUnit, SpringAndGap, Stroke};
 use twinstep_config::units::{
-    ACCELERATION, CURRENT_PER_VELOCITY, Dimension, FORCE, JERK, MASS, NUMBER, PER_SECOND, TIME,
-    Unit, VELOCITY, VISCOUS,
+    ACCELERATION, CURRENT_PER_VELOCITY, Dimension, FORCE, JERK, LENGTH, MASS, NUMBER, PER_SECOND,
+    STIFFNESS, TIME, Unit, VELOCITY, VISCOUS,
 };
 use twinstep_models::axis::range::{self, Range};
 use twinstep_models::rank::VERTICAL;
@@ -61,6 +61,8 @@ pub struct OfPress {
 const PROGRAM: &str = "a motion program";
 const TWIN: &str = "a twin";
 const CASCADE: &str = "a twin with a cascade";
+const SERVO: &str = "the table [axis.servo]";
+const SPRING: &str = "a `stiffness` in [axis.servo]";
 /// A time that nobody waits for.
 const MAX_DWELL_S: f64 = 3600.0;
 
@@ -105,6 +107,20 @@ const fn cascade(
 ) -> Key {
     Key {
         needs: CASCADE,
+        ..motion(name, dimension, bounds, get, put)
+    }
+}
+
+/// A key of the servo axis in full; none of them is in the figures of the twin's one mass.
+const fn servo(
+    name: &'static str,
+    dimension: fn(&Axis) -> &'static Dimension,
+    bounds: (f64, f64),
+    get: fn(&Axis) -> Option<f64>,
+    put: fn(&mut Axis, f64, Asked),
+) -> Key {
+    Key {
+        needs: SERVO,
         ..motion(name, dimension, bounds, get, put)
     }
 }
@@ -251,6 +267,76 @@ pub const KEYS: &[Key] = &[
             }
         },
     ),
+    Key {
+        needs: SPRING,
+        ..servo(
+            "stiffness",
+            |_| &STIFFNESS,
+            (1.0, 1e10),
+            |axis| Some(axis.servo.as_ref()?.spring?.stiffness_n_per_m),
+            |axis, to, _| {
+                if let Some(spring) = spring_of(axis) {
+                    spring.stiffness_n_per_m = to;
+                }
+            },
+        )
+    },
+    Key {
+        needs: SPRING,
+        ..servo(
+            "backlash",
+            |_| &LENGTH,
+            (0.0, 0.1),
+            |axis| Some(axis.servo.as_ref()?.spring?.backlash_m),
+            |axis, to, _| {
+                if let Some(spring) = spring_of(axis) {
+                    spring.backlash_m = to;
+                }
+            },
+        )
+    },
+    servo(
+        "efficiency",
+        |_| &NUMBER,
+        (0.05, 1.0),
+        |axis| Some(axis.servo.as_ref()?.efficiency),
+        |axis, to, _| {
+            if let Some(servo) = servo_of(axis) {
+                servo.efficiency = to;
+            }
+        },
+    ),
+    servo(
+        "efficiency_back",
+        |_| &NUMBER,
+        (0.0, 1.0),
+        |axis| Some(axis.servo.as_ref()?.efficiency_back()),
+        |axis, to, _| {
+            if let Some(servo) = servo_of(axis) {
+                servo.efficiency_back = Some(to);
+            }
+        },
+    ),
+    servo(
+        "feedforward_mass",
+        |_| &MASS,
+        (0.0, 1e9),
+        |axis| Some(axis.servo.as_ref()?.feedforward_mass_kg),
+        |axis, to, _| {
+            if let Some(servo) = servo_of(axis) {
+                servo.feedforward_mass_kg = to;
+            }
+        },
+    ),
+];
+
+/// Keys that only the servo axis in full knows of.
+pub const OF_SERVO: [&str; 5] = [
+    "stiffness",
+    "backlash",
+    "efficiency",
+    "efficiency_back",
+    "feedforward_mass",
 ];
 
 /// Keys of presses alone, beside `recipe`.
@@ -282,6 +368,14 @@ pub fn rated_a(axis: &Axis) -> Option<f64> {
 
 fn cascade_of(axis: &mut Axis) -> Option<&mut twinstep_config::machine::Cascade> {
     axis.twin.as_mut()?.cascade.as_mut()
+}
+
+fn servo_of(axis: &mut Axis) -> Option<&mut AxisServo> {
+    axis.servo.as_mut()
+}
+
+fn spring_of(axis: &mut Axis) -> Option<&mut SpringAndGap> {
+    axis.servo.as_mut()?.spring.as_mut()
 }
 
 fn per_velocity(axis: &Axis) -> &'static Dimension {

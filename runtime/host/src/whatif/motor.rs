@@ -14,23 +14,18 @@
 
 use super::part::Part;
 use super::round::Round;
-use twinstep_config::machine::{Axis, AxisTwin, Cascade, EffortUnit, Motor};
+use super::servo;
+use super::servo_figures::{ServoFigures, Tally};
+use twinstep_config::machine::{Axis, AxisTwin, EffortUnit, Motor};
 use twinstep_cycle::plan::Plan;
 use twinstep_models::servo::motor::{COPPER_PER_K, Electrical, RATED_C};
-use twinstep_models::servo::thermal::{HOTTEST_C, Node};
+use twinstep_models::servo::thermal::HOTTEST_C;
 use twinstep_models::servo::{
-    self, Command, Drive, Feedback, Friction, Loops, Mechanics, ParamError, ServoParams,
-    ServoParts, ServoPlan, ServoState, StaticFriction, Thermal, ThermalState, Transmission,
+    Command, Feedback, Motor as ServoMotor, ServoParams, ServoPlan, ServoState, ThermalState,
 };
 
 /// Most cycles of a round that is gone through: each is computed in ticks of the drive.
 const MAX_CYCLES: f64 = 1e6;
-/// Rate of the drive's loops (s).
-const TICK_S: f64 = 62.5e-6;
-/// Magnets of neodymium: what their torque constant changes by (1/K).
-const MAGNET_PER_K: f64 = -0.001;
-/// Longest lead of a screw (m); what goes farther in a revolution is a belt.
-const LONGEST_LEAD_M: f64 = 0.2;
 /// Passes until the temperature stands, and when it does (K).
 const PASSES: usize = 5;
 const STANDS_K: f64 = 0.2;
@@ -50,6 +45,9 @@ pub struct MotorFigures {
     pub winding_limit_c: f64,
     /// When it reaches that limit, from cold (s); none: it does not.
     pub limit_after_s: Option<f64>,
+    /// What the whole axis shows; none where nothing is said of it beyond the twin's one mass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub servo: Option<ServoFigures>,
 }
 
 /// What `round` asks of the motor of `axis`; none where nothing is known of it. `press` is the plan and the place of a press in it.
@@ -78,85 +76,17 @@ pub fn figures(
     if cascade.sampled {
         return Some(Err("its drive closes its loops once a cycle".to_owned()));
     }
-    let plan = ServoParams::new(parts(axis, motor, twin, cascade, limit_a))
-        .and_then(|params| ServoPlan::new(&params, period_s).map(|plan| (params, plan)));
-    Some(match plan {
-        Ok((params, plan)) => Ok(settled(motor, twin, &params, &plan, round, press)),
-        Err(error) => Err(told(&error)),
-    })
-}
-
-fn told(error: &ParamError) -> String {
-    format!("its motor and twin make no servo axis: {error}")
-}
-
-/// The axis in full: motor from its table, the rest from the twin. Currents are amplitudes here.
-fn parts(
-    axis: &Axis,
-    motor: &Motor,
-    twin: &AxisTwin,
-    cascade: &Cascade,
-    limit_a: f64,
-) -> ServoParts {
-    let amplitude = motor.amplitude_per_a;
-    let drive = &axis.drive;
-    // What the drive is told by is what the twin was found with: its force constant.
-    let travel_per_rad = drive.feed_m_per_rev / (2.0 * std::f64::consts::PI);
-    ServoParts {
-        motor: servo::Motor {
-            torque_constant_nm_per_a: twin.force_constant_n_per_a * travel_per_rad / amplitude,
-            magnet_per_k: MAGNET_PER_K,
-            resistance_ohm: motor.resistance_ohm,
-            inductance_h: motor.inductance_h,
-            pole_pairs: motor.pole_pairs,
-            voltage_max_v: motor.dc_link_v / 3_f64.sqrt(),
-            current_max_a: limit_a * amplitude,
-            current_time_constant_s: drive.current_time_constant_s,
-            dead_time_s: 0.0,
-        },
-        thermal: Thermal {
-            winding: Node {
-                capacity_j_per_k: motor.thermal_time_constant_s / motor.thermal_resistance_k_per_w,
-                resistance_k_per_w: motor.thermal_resistance_k_per_w,
-            },
-            housing: None,
-            ambient_c: motor.ambient_c,
-        },
-        loops: Loops {
-            position_gain_per_s: cascade.position_gain_per_s,
-            velocity_gain_a_s_per_m: cascade.velocity_gain_a_s_per_m * amplitude,
-            integral_gain_a_per_m: cascade.integral_gain_a_per_m * amplitude,
-            velocity_feedforward: cascade.velocity_feedforward,
-            acceleration_feedforward_a_s2_per_m: 0.0,
-            velocity_max_m_per_s: 1e4,
-        },
-        feedback: Feedback::Motor,
-        mechanics: Mechanics {
-            motor_mass_kg: twin.mass_kg,
-            load_mass_kg: 0.0,
-            motor_friction: StaticFriction {
-                coulomb_positive_n: twin.coulomb_positive_n,
-                coulomb_negative_n: twin.coulomb_negative_n,
-                stribeck_n: twin.stribeck_n,
-                stribeck_velocity_m_per_s: twin.stribeck_velocity_m_per_s,
-                viscous_n_s_per_m: twin.viscous_n_s_per_m,
-            },
-            load_friction: Friction::Static(StaticFriction::NONE),
-            gravity_n: twin.gravity_n,
-            compliance: None,
-            transmission: Transmission::lossless(if drive.feed_m_per_rev <= LONGEST_LEAD_M {
-                Drive::BallScrew {
-                    lead_m: drive.feed_m_per_rev,
-                }
-            } else {
-                Drive::Belt {
-                    pinion_radius_m: travel_per_rad,
-                }
-            }),
-        },
-        cogging: None,
-        tick_s: TICK_S,
-    }
+    let extra = axis.servo.as_ref();
+    let plan =
+        servo::params(&axis.drive, motor, twin, cascade, extra, limit_a).and_then(|params| {
+            let plan = ServoPlan::new(&params, period_s).map_err(|error| servo::told(&error))?;
+            Ok((params, plan))
+        });
+    Some(plan.map(|(params, plan)| {
+        let mut figures = settled(motor, twin, &params, &plan, round, press);
+        figures.servo = figures.servo.filter(|_| extra.is_some());
+        figures
+    }))
 }
 
 /// The figures at the temperature that the round ends at.
@@ -182,6 +112,10 @@ fn settled(
             winding_c,
             winding_limit_c: motor.winding_limit_c,
             limit_after_s: heat.reaches_after_s(motor.winding_limit_c),
+            servo: Some(
+                one.tally
+                    .finish(&params.parts().mechanics, motor.amplitude_per_a),
+            ),
         };
         if (winding_c - before_c).abs() < STANDS_K {
             break;
@@ -196,6 +130,7 @@ struct Pass {
     squared_a2: f64,
     voltage_share: f64,
     limited_share: f64,
+    tally: Tally,
 }
 
 /// A round that begins at rest, and the one after it, which counts. The winding keeps its temperature.
@@ -217,6 +152,7 @@ fn pass(
     let mut part = Part::default();
     let cycles = (round.length_s / plan.period_s()).ceil() as u64;
     let (mut squares_a2, mut limited, mut voltage_share) = (0.0, 0_u64, 0.0_f64);
+    let mut tally = Tally::default();
     for k in 0..2 * cycles {
         let time_s = (k % cycles) as f64 * plan.period_s();
         state.thermal = thermal;
@@ -229,12 +165,16 @@ fn pass(
             let part_a = part.load_a(plan, n, context, middle_m, m.load_velocity_m_per_s);
             part_a * twin.force_constant_n_per_a
         });
-        plan.step(
-            &mut state,
-            Command::position(round.target_m(time_s)),
-            part_n,
-        );
+        let target_m = round.target_m(time_s);
+        plan.step(&mut state, Command::position(target_m), part_n);
         if k >= cycles {
+            let m = &state.mechanics;
+            let encoder_m = match params.parts().feedback {
+                Feedback::Motor => m.motor_position_m(),
+                Feedback::Load => m.position_m,
+            };
+            let limit_a = motor.current_max_a;
+            tally.take(round, time_s, target_m, &state, encoder_m, limit_a);
             squares_a2 += state.mean_squared_a2;
             limited += u64::from(state.voltage_limited);
             let speed = state.mechanics.motor_velocity_m_per_s / travel_per_rad(params);
@@ -246,6 +186,7 @@ fn pass(
         squared_a2: squares_a2 / counted,
         voltage_share,
         limited_share: limited as f64 / counted,
+        tally,
     }
 }
 
@@ -254,7 +195,7 @@ fn travel_per_rad(params: &ServoParams) -> f64 {
 }
 
 /// Voltage of the motor at a speed, without that of a change of its current, relative to the converter's.
-fn share(motor: &servo::Motor, warm: &Electrical, current_a: f64, speed_rad_per_s: f64) -> f64 {
+fn share(motor: &ServoMotor, warm: &Electrical, current_a: f64, speed_rad_per_s: f64) -> f64 {
     let emf_v = warm.torque_constant_nm_per_a / 1.5 * speed_rad_per_s;
     let q_v = warm.resistance_ohm * current_a + emf_v;
     let d_v = motor.pole_pairs * speed_rad_per_s * motor.inductance_h * current_a;

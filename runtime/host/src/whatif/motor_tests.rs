@@ -1,6 +1,9 @@
 use super::super::simulate::{Outcome, Settings, simulate};
+use super::servo::MAGNET_PER_K;
 use super::*;
 use twinstep_config::machine::Machine;
+use twinstep_models::servo::Thermal;
+use twinstep_models::servo::thermal::{Node, ThermalPlan};
 
 /// A motor that has more than the axes of the cell ask for.
 fn ample() -> Motor {
@@ -105,7 +108,7 @@ fn a_winding_ends_where_its_own_model_does_and_reaches_its_limit_when_that_does(
             housing: None,
             ambient_c: 40.0,
         };
-        let plan = servo::thermal::ThermalPlan::new(&thermal, 1.0);
+        let plan = ThermalPlan::new(&thermal, 1.0);
         let mut state = thermal.cold();
         let loss_w = |c: f64| 1.5 * 0.8 * (1.0 + COPPER_PER_K * (c - RATED_C)) * squared_a2;
         let mut reached_s = None;

@@ -2,6 +2,7 @@
 
 use super::changes::Change;
 use super::kept::Kept;
+use super::keys::OF_SERVO;
 use super::keys::rated_a;
 use super::meter::{Against, Figures};
 use super::part::Part;
@@ -47,6 +48,15 @@ pub fn open(path: &Path, machine: &Machine, changes: &[Change]) -> Result<Record
                 super::changes::name_of(change)
             ),
             "leave --recording out to compute the program, or set what the targets do not depend on, such as mass",
+        ));
+    }
+    if let Some(change) = (changes.iter()).find(|change| OF_SERVO.contains(&change.key)) {
+        return Err(HostError::usage(
+            format!(
+                "'{}' changes nothing with a recording: the servo axis in full is not computed there",
+                super::changes::name_of(change)
+            ),
+            "leave --recording out to compute the program, or set what the twin knows, such as mass",
         ));
     }
     columns(path, machine).map_err(crate::commands::replay::refused)

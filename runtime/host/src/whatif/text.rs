@@ -3,6 +3,7 @@
 use super::changes::{Change, NotSet, Setting};
 use super::lines::Case;
 use super::motor::MotorFigures;
+use super::servo_figures::ServoFigures;
 use super::simulate::AxisResult;
 use super::verdict;
 use crate::tables::number;
@@ -170,7 +171,43 @@ fn write_motor(text: &mut String, row: &Row<'_>) -> std::fmt::Result {
     };
     line("voltage of the motor", |m| m.voltage_share, &percent)?;
     line("  time at its limit", |m| m.limited_share, &percent)?;
-    line("winding", |m| m.winding_c, &|c| format!("{c:.0} degC"))
+    line("winding", |m| m.winding_c, &|c| format!("{c:.0} degC"))?;
+    write_servo(text, row, &figures)
+}
+
+/// What the servo axis in full shows, where it is known in every machine.
+fn write_servo(text: &mut String, row: &Row<'_>, figures: &[&MotorFigures]) -> std::fmt::Result {
+    let all: Vec<&ServoFigures> = figures
+        .iter()
+        .filter_map(|one| one.servo.as_ref())
+        .collect();
+    let Some((_, first)) = row.first().filter(|_| all.len() == row.len()) else {
+        return Ok(());
+    };
+    let effort = |a: f64| format!("{} {}", number(a), first.unit);
+    let way = |si: f64| length(first.kind, si);
+    let hz = |hz: f64| format!("{hz:.1} Hz");
+    type Get = fn(&ServoFigures) -> Option<f64>;
+    let lines: [(&str, Get, &dyn Fn(f64) -> String); 11] = [
+        ("in full: peak current", |s| Some(s.peak_a), &effort),
+        ("  time at the limit", |s| Some(s.limited_share), &percent),
+        ("  at speed, forward", |s| s.positive_a, &effort),
+        ("  at speed, back", |s| s.negative_a, &effort),
+        ("  ripple at speed", |s| s.ripple_a, &effort),
+        ("  following error", |s| Some(s.following_error_m), &way),
+        ("  lost motion", |s| s.lost_motion_m, &way),
+        ("  load off at rest", |s| s.rest_error_m, &way),
+        ("  swing at rest", |s| s.swing_m, &way),
+        ("  resonance", |s| s.resonance_hz, &hz),
+        ("  with motor held", |s| s.antiresonance_hz, &hz),
+    ];
+    for (name, get, show) in lines {
+        let values: Option<Vec<f64>> = all.iter().map(|one| get(one)).collect();
+        if let Some(values) = values {
+            write_line(text, name, &values, show)?;
+        }
+    }
+    Ok(())
 }
 
 /// A figure of every machine, and how the last differs from the one before.

@@ -32,7 +32,7 @@ impl Limit {
 /// The limits that are exceeded.
 pub fn exceeded(axis: &AxisResult) -> Vec<Limit> {
     let mut all = Vec::new();
-    if axis.whole.limited > 0 {
+    if axis.whole.limited > 0 || servo_limited(axis) > 0.0 {
         all.push(Limit::CurrentLimit);
     }
     if axis
@@ -50,6 +50,14 @@ pub fn exceeded(axis: &AxisResult) -> Vec<Limit> {
         }
     }
     all
+}
+
+/// Share of the cycles in which the servo axis in full was at its current limit (1).
+fn servo_limited(axis: &AxisResult) -> f64 {
+    let known = axis.motor.as_ref().and_then(|motor| motor.as_ref().ok());
+    known
+        .and_then(|motor| motor.servo)
+        .map_or(0.0, |servo| servo.limited_share)
 }
 
 /// Moves in which the current was at its limit.
@@ -89,6 +97,13 @@ pub fn verdict(axis: &AxisResult, band_m: f64) -> String {
             "current limit reached {of_moves}{} of the time: the axis falls behind by {}",
             percent(share(whole.limited)),
             length(axis.kind, worst_m),
+        ));
+    }
+    let in_full = servo_limited(axis);
+    if in_full > 0.0 {
+        said.push(format!(
+            "in full, with what its one mass leaves out, it is at the current limit {} of the time",
+            percent(in_full)
         ));
     }
     if let Some(rated_a) = axis.rated_a {
