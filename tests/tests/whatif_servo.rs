@@ -127,9 +127,9 @@ fn a_lossy_screw_asks_for_more_on_the_way_up_than_it_gives_back_on_the_way_down(
         )
     };
     let (lossless_a, up_a, down_a) = more("efficiency = 1");
-    // 50 kg over the force constant; magnets are a few per cent weaker than where the twin was found.
+    // 50 kg over the force constant; magnets are weaker than where the twin was found, and more so with the heat of it.
     assert!(
-        (up_a / (50.0 * 9.806_65 / twin_of("lift").force_constant_n_per_a) - 1.0).abs() < 0.1,
+        (up_a / (50.0 * 9.806_65 / twin_of("lift").force_constant_n_per_a) - 1.0).abs() < 0.15,
         "{up_a}"
     );
     assert!((up_a / down_a - 1.0).abs() < 0.05, "{up_a} {down_a}");

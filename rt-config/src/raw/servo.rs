@@ -28,7 +28,7 @@ pub(crate) struct ServoTable {
     pub(crate) motor_friction_share: Option<Quantity<Number>>,
     /// Stiffness between motor and load, seen from the load; rigid unless given (1N/m to 1e10N/m).
     pub(crate) stiffness: Option<Quantity<AxisStiffness>>,
-    /// Damping beside that spring, 2 % of the critical one unless given; needs `stiffness` (0.001N s/m to 1e7N s/m).
+    /// Damping beside that spring, 2 % of the critical one unless given; needs `stiffness` (1e-3 to 1e7N s/m).
     pub(crate) damping: Option<Quantity<AxisViscous>>,
     /// Gap between motor and load from flank to flank, none unless given; needs `stiffness` (0 to 100mm).
     pub(crate) backlash: Option<Quantity<AxisPlace>>,

@@ -25,7 +25,7 @@ use super::text::percent;
 use crate::error::HostError;
 use std::f64::consts::TAU;
 use twinstep_config::machine::{
-    AxisServo, AxisTwin, Cascade, Drive, Machine, Motor, TransmissionKind,
+    AxisServo, AxisTwin, Cascade, Drive, EffortUnit, Machine, Motor, TransmissionKind,
 };
 use twinstep_models::servo::thermal::Node;
 use twinstep_models::servo::{
@@ -69,21 +69,25 @@ pub fn params(
 /// # Errors
 /// [`HostError::Usage`]: the tables of an axis contradict each other.
 pub fn check(machine: &Machine) -> Result<(), HostError> {
-    let presses = machine.presses.iter().map(|press| &press.axis);
+    // A press behind a crank or a table is not computed ahead.
+    let presses = (machine.presses.iter())
+        .filter(|press| press.drive_train.linkage.is_none())
+        .map(|press| &press.axis);
     let axes =
         (machine.axes.iter().map(|axis| (axis, "axis"))).chain(presses.map(|axis| (axis, "press")));
     for (axis, table) in axes {
         let (Some(motor), Some(twin), Some(servo)) = (&axis.motor, &axis.twin, &axis.servo) else {
             continue;
         };
-        let Some(cascade) = &twin.cascade else {
+        let computed = twin.cascade.filter(|cascade| !cascade.sampled);
+        let Some(cascade) = computed.filter(|_| axis.effort_unit == EffortUnit::Ampere) else {
             continue;
         };
         let made = params(
             &axis.drive,
             motor,
             twin,
-            cascade,
+            &cascade,
             Some(servo),
             cascade.limit_a,
         );
