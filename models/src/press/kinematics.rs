@@ -150,19 +150,27 @@ impl Kinematics {
         }
     }
 
-    /// How its derivative changes with the angle (m/rad2). Of a table it is that of the piece, and jumps a little from one to the next; 0
-    /// beyond its ends.
-    pub fn bend(&self, q_rad: f64) -> f64 {
+    /// [`Self::travel`], to the last bit, and how its derivative changes with the angle (m/rad2): a crank's sine and root, or the piece
+    /// of a table, are found once. Of a table that change is the one of the piece, and jumps a little from one to the next; 0 beyond its
+    /// ends.
+    pub fn follow(&self, q_rad: f64) -> (f64, f64, f64) {
         match self {
-            Self::Screw { .. } => 0.0,
+            Self::Screw { .. } => {
+                let (s_m, m_per_rad) = self.travel(q_rad);
+                (s_m, m_per_rad, 0.0)
+            }
             Self::Crank { radius_m, rod_m } => {
                 let (sin, cos) = libm::sincos(q_rad);
                 let (a, c) = (radius_m * sin, radius_m * cos);
                 let along_m = libm::sqrt(rod_m * rod_m - a * a);
                 let ac = a * c;
-                c + (c * c - a * a) / along_m + ac * ac / (along_m * along_m * along_m)
+                (
+                    radius_m * (1.0 - cos) + rod_m - along_m,
+                    a * (1.0 + c / along_m),
+                    c + (c * c - a * a) / along_m + ac * ac / (along_m * along_m * along_m),
+                )
             }
-            Self::Table(table) => table.bend(q_rad),
+            Self::Table(table) => table.follow(q_rad),
         }
     }
 }
@@ -289,10 +297,18 @@ impl Table {
 
     /// Travel (m) and its derivative (m/rad) at `q_rad`.
     pub fn travel(&self, q_rad: f64) -> (f64, f64) {
+        let (s_m, m_per_rad, _) = self.follow(q_rad);
+        (s_m, m_per_rad)
+    }
+
+    /// The same, and the second derivative (m/rad2), 0 beyond the ends.
+    #[inline]
+    fn follow(&self, q_rad: f64) -> (f64, f64, f64) {
         let last = self.count - 1;
         let beyond = |node: usize| {
             let slope = self.slope_m_per_rad[node];
-            (self.s_m[node] + slope * (q_rad - self.q_rad[node]), slope)
+            let s_m = self.s_m[node] + slope * (q_rad - self.q_rad[node]);
+            (s_m, slope, 0.0)
         };
         if q_rad <= self.q_rad[0] {
             return beyond(0);
@@ -304,17 +320,8 @@ impl Table {
         (
             s0 + u * (m0 + u * (c2 + u * c3)),
             (m0 + u * (2.0 * c2 + 3.0 * u * c3)) / h,
+            (2.0 * c2 + 6.0 * u * c3) / (h * h),
         )
-    }
-
-    /// The second derivative (m/rad2) at `q_rad`, 0 beyond the ends.
-    pub fn bend(&self, q_rad: f64) -> f64 {
-        let [first, last] = self.ends_rad();
-        if q_rad <= first || q_rad >= last {
-            return 0.0;
-        }
-        let (u, h, [_, _, c2, c3]) = self.cubic(q_rad);
-        (2.0 * c2 + 6.0 * u * c3) / (h * h)
     }
 
     /// The piece that holds `q_rad`, which is between the ends: the share of it that is passed, its width (rad), and

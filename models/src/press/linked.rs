@@ -96,12 +96,23 @@ impl Middle {
 impl Linked {
     /// The ram with the axis at `axis_m` (m), moving at `axis_m_per_s` (m/s).
     pub fn at(&self, axis_m: f64, axis_m_per_s: f64) -> Middle {
+        let (ram_m, per_way, bend_per_m) = self.linkage.follow(axis_m);
+        Middle {
+            axis_m_per_s,
+            ram_m,
+            per_way,
+            bend_per_m,
+        }
+    }
+
+    /// The same for what asks where the ram is and how fast, and not what force throws it: J' stays 0.
+    pub fn place(&self, axis_m: f64, axis_m_per_s: f64) -> Middle {
         let (ram_m, per_way) = self.linkage.travel(axis_m);
         Middle {
             axis_m_per_s,
             ram_m,
             per_way,
-            bend_per_m: self.linkage.bend(axis_m),
+            bend_per_m: 0.0,
         }
     }
 

@@ -58,13 +58,18 @@ impl Linkage {
         (ram_m, m_per_rad * self.rad_per_m)
     }
 
-    /// How much further the ram goes per way of the axis, per way of the axis (1/m): the derivative of what [`Self::travel`] says second.
+    /// [`Self::travel`], to the last bit, and how much further the ram goes per way of the axis, per way of the axis (1/m): the
+    /// derivative of what that says second.
     #[inline]
-    pub fn bend(&self, axis_m: f64) -> f64 {
-        let m_per_rad2 = self
+    pub fn follow(&self, axis_m: f64) -> (f64, f64, f64) {
+        let (ram_m, m_per_rad, m_per_rad2) = self
             .kinematics
-            .bend((axis_m - self.zero_m) * self.rad_per_m);
-        m_per_rad2 * self.rad_per_m * self.rad_per_m
+            .follow((axis_m - self.zero_m) * self.rad_per_m);
+        (
+            ram_m,
+            m_per_rad * self.rad_per_m,
+            m_per_rad2 * self.rad_per_m * self.rad_per_m,
+        )
     }
 
     /// The largest Jacobian of the stroke (1).

@@ -325,10 +325,11 @@ impl PressLane {
             for one in presses.linked {
                 speed[one.place()] = filtered[one.place()];
             }
-            let rams = Self::rams(presses.linked, &mut at, &mut speed);
+            let places = V::places(part);
+            let rams = Self::rams(presses.linked, places, &mut at, &mut speed);
             let [x, v] = V::each([&at, &speed], part);
             self.touched(presses.curves, x, v, remembers, part);
-            self.through(presses.linked, &rams, V::places(part));
+            self.through(presses.linked, &rams, places);
         }
         let contact_a = V::load(&self.contact_a, part);
         self.filter.push(p, contact_a, part)

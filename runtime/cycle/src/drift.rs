@@ -207,7 +207,7 @@ impl Step<'_> {
                     let mut current_a = ZERO;
                     i.store(&mut current_a, part);
                     let at = [&run.position_m, &run.velocity_m_per_s];
-                    let left = PressLane::driven(p, self.linked, at, &current_a);
+                    let left = PressLane::driven(p, (self.linked, V::places(part)), at, &current_a);
                     i = V::load(&left, part);
                 }
                 let (x, v) = mechanics_on(p, part, x, v, i);
@@ -221,7 +221,7 @@ impl Step<'_> {
                 run.counts &= !if self.linked.is_empty() {
                     self.state.press.in_a_part(x, part)
                 } else {
-                    (self.state.press).rams_in_parts(self.linked, &run.position_m)
+                    (self.state.press).rams_in_parts(self.linked, V::places(part), &run.position_m)
                 };
             }
         }

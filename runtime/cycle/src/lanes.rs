@@ -417,7 +417,7 @@ impl LaneState {
         self.press.balanced_a::<V>(part).store(&mut parts_a, part);
         let of = (&self.filter, self.newest);
         V::load(
-            &PressLane::beside(params, of, presses.linked, &parts_a),
+            &PressLane::beside(params, of, (presses.linked, V::places(part)), &parts_a),
             part,
         )
     }

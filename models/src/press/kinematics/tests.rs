@@ -77,20 +77,38 @@ fn the_jacobian_is_the_derivative_to_nine_digits() {
 }
 
 #[test]
+fn what_is_found_at_once_is_what_is_found_apart() {
+    let nodes = [0.0, 0.4, 0.9, 1.3];
+    let table = Table::new(&nodes, &[0.0, 0.02, 0.09, 0.13], None).expect("rises");
+    let all = [
+        Kinematics::screw(0.01).expect("a screw"),
+        Kinematics::crank(0.06, 0.3).expect("a crank"),
+        Kinematics::Table(table),
+    ];
+    for kinematics in all {
+        for n in -400..400 {
+            let q = 0.01 * f64::from(n);
+            let (s_m, m_per_rad, _) = kinematics.follow(q);
+            assert_eq!(kinematics.travel(q), (s_m, m_per_rad), "{q}");
+        }
+    }
+}
+
+#[test]
 fn the_bend_is_the_derivative_of_the_jacobian() {
     let crank = Kinematics::crank(0.1, 0.4).expect("a crank");
     let table = knuckle_table(MAX_NODES, true);
     for k in 1..200 {
         let q = -3.0 + 0.031 * f64::from(k);
         let numeric = derivative(|q| crank.travel(q).1, q, 0.02);
-        assert!((crank.bend(q) - numeric).abs() < 1e-9, "crank at {q}");
+        assert!((crank.follow(q).2 - numeric).abs() < 1e-9, "crank at {q}");
         // Inside of one piece.
         let q = -1.2 + 1.4 * (f64::from(k % 63) + 0.5) / 63.0;
         let numeric = derivative(|q| table.travel(q).1, q, 0.004);
-        assert!((table.bend(q) - numeric).abs() < 1e-8, "table at {q}");
+        assert!((table.follow(q).2 - numeric).abs() < 1e-8, "table at {q}");
     }
-    assert_eq!((table.bend(-2.0), table.bend(2.0)), (0.0, 0.0));
-    assert_eq!(Kinematics::screw(0.01).expect("a screw").bend(1.0), 0.0);
+    assert_eq!((table.follow(-2.0).2, table.follow(2.0).2), (0.0, 0.0));
+    assert_eq!(Kinematics::screw(0.01).expect("a screw").follow(1.0).2, 0.0);
 }
 
 #[test]

@@ -61,15 +61,14 @@ impl PressLane {
         }
     }
 
-    /// Puts the rams into the places of their axes: where they were measured to be (m) and how fast (m/s). Where an axis stands its ram does: while it
-    /// holds and the frame springs a little, it is on no way back.
+    /// Puts the rams of `places` into the places of their axes: where they were measured to be (m) and how fast (m/s). Where an axis
+    /// stands its ram does: while it holds and the frame springs a little, it is on no way back.
     #[cold]
     #[inline(never)]
-    pub fn rams(linked: &[LinkedPress], x: &mut Lane, v: &mut Lane) -> [Middle; LANES] {
+    pub fn rams(linked: &[LinkedPress], places: u8, x: &mut Lane, v: &mut Lane) -> [Middle; LANES] {
         let mut middles = [Middle::default(); LANES];
-        for one in linked {
-            let l = one.place();
-            let at = one.linked.at(x[l], v[l]);
+        for (one, l) in at_places(linked, places) {
+            let at = one.linked.place(x[l], v[l]);
             let stands = one.linked.stands(&at);
             (x[l], v[l]) = (at.ram_m, if stands { 0.0 } else { at.ram_m_per_s() });
             middles[l] = at;
@@ -81,27 +80,23 @@ impl PressLane {
     #[cold]
     #[inline(never)]
     pub(super) fn through(&mut self, linked: &[LinkedPress], rams: &[Middle; LANES], places: u8) {
-        for one in linked {
-            let l = one.place();
-            if places & (1 << l) != 0 {
-                self.contact_a[l] = one.linked.through_a(&rams[l], self.contact_a[l]);
-            }
+        for (one, l) in at_places(linked, places) {
+            self.contact_a[l] = one.linked.through_a(&rams[l], self.contact_a[l]);
         }
     }
 
-    /// What is in the balance of this cycle beside the parts, whose currents are `parts_a` (A): what the rams ask for by their motion, and the losses
-    /// of both.
+    /// What is in the balance of this cycle beside the parts of `places`, whose currents are `parts_a` (A): what the rams ask for by
+    /// their motion, and the losses of both.
     #[cold]
     #[inline(never)]
     pub fn beside(
         p: &LaneParams,
         (filter, newest): (&LoadFilter, Newest),
-        linked: &[LinkedPress],
+        (linked, places): (&[LinkedPress], u8),
         parts_a: &Lane,
     ) -> Lane {
         let mut beside_a = ZERO;
-        for one in linked {
-            let l = one.place();
+        for (one, l) in at_places(linked, places) {
             let [x1, x2, x3] = filter.around(newest, l);
             let v = (x1 - x3) * (0.5 * p.per_s);
             let a = (x1 - 2.0 * x2 + x3) * (p.per_s * p.per_s);
@@ -110,31 +105,84 @@ impl PressLane {
         beside_a
     }
 
-    /// What is left of these currents (A) for axes in a free run, at these positions (m) and velocities (m/s), when their rams are moved.
+    /// What is left of these currents (A) for axes of `places` in a free run, at these positions (m) and velocities (m/s), when their rams are moved.
     #[cold]
     #[inline(never)]
     pub fn driven(
         p: &LaneParams,
-        linked: &[LinkedPress],
+        (linked, places): (&[LinkedPress], u8),
         [x, v]: [&Lane; 2],
         current_a: &Lane,
     ) -> Lane {
         let mut left = *current_a;
-        for one in linked {
-            let l = one.place();
+        for (one, l) in at_places(linked, places) {
             left[l] -= one.linked.driven_a(p, l, x[l], v[l], current_a[l]);
         }
         left
     }
 
-    /// [`Self::in_a_part`] where the ram is not where the axis is.
+    /// [`Self::in_a_part`] where the ram is not where the axis is, of a part of the lane.
     #[cold]
     #[inline(never)]
-    pub fn rams_in_parts(&self, linked: &[LinkedPress], x: &Lane) -> u8 {
+    pub fn rams_in_parts(&self, linked: &[LinkedPress], places: u8, x: &Lane) -> u8 {
         let (mut x, mut v) = (*x, ZERO);
-        Self::rams(linked, &mut x, &mut v);
-        (0..Portable::PARTS).fold(0, |bits, part| {
+        Self::rams(linked, places, &mut x, &mut v);
+        let bits = (0..Portable::PARTS).fold(0, |bits, part| {
             bits | self.in_a_part(Portable::load(&x, part), part)
-        })
+        });
+        bits & places
+    }
+}
+
+/// The presses at `places`, and which ones these are.
+fn at_places(linked: &[LinkedPress], places: u8) -> impl Iterator<Item = (&LinkedPress, usize)> {
+    (linked.iter().map(|one| (one, one.place()))).filter(move |(_, l)| places & (1_u8 << *l) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twinstep_models::press::frame::{Counterbalance, Motor};
+    use twinstep_models::press::kinematics::Kinematics;
+    use twinstep_models::press::linked::Linked;
+    use twinstep_models::press::ram::Linkage;
+
+    fn behind_a_crank(axis: u16) -> LinkedPress {
+        let kinematics = Kinematics::crank(0.06, 0.3).unwrap();
+        LinkedPress {
+            axis,
+            linked: Linked {
+                linkage: Linkage::new(kinematics, 1.0, 0.0, [0.1, 3.0]),
+                motor: Motor {
+                    torque_constant_nm_per_a: 50.0,
+                    efficiency: 1.0,
+                    efficiency_back: 1.0,
+                },
+                counterbalance: Counterbalance {
+                    constant_n: 0.0,
+                    rate_n_per_m: 0.0,
+                    at_m: 0.0,
+                },
+                ram_mass_kg: 100.0,
+                standstill_m_per_s: 1e-3,
+            },
+        }
+    }
+
+    /// A free run looks at a lane part by part, and what it has not come to yet is where it was a cycle ago.
+    #[test]
+    fn rams_of_other_parts_of_a_lane_are_not_looked_at() {
+        let mut press = PressLane::NEW;
+        for l in [0, 5] {
+            press.contact_m[l] = 0.05;
+            press.stiffness_a_per_m[l] = 100.0;
+            press.direction[l] = 1.0;
+        }
+        let linked = [behind_a_crank(0), behind_a_crank(5)];
+        let mut x = ZERO;
+        // One near its upper dead centre, one near the lower.
+        (x[0], x[5]) = (0.2, 3.0);
+        assert_eq!(press.rams_in_parts(&linked, u8::MAX, &x), 1 << 5);
+        assert_eq!(press.rams_in_parts(&linked, 0b11, &x), 0);
     }
 }

@@ -4,11 +4,11 @@
 use super::LaneState;
 use super::compare::Sample;
 use crate::contact::Presses;
-use twinstep_models::axis::cascade::States;
+use twinstep_models::axis::cascade::{Reference, States};
 use twinstep_models::axis::params::{LaneGains, LaneParams};
 use twinstep_models::axis::told::Told;
 use twinstep_models::axis::{cascade, observer, stiff};
-use twinstep_models::lane::LANES;
+use twinstep_models::lane::{LANES, Lane};
 use twinstep_models::sample::{self, AxisReading, DriveState};
 use twinstep_models::simd::{Kernel, Vector};
 
@@ -29,41 +29,73 @@ impl Kernel for PredictTold<'_> {
         let (params, lane) = (self.params, self.lane);
         let measured = lane.filter.sample(lane.newest);
         let (twin, press) = (&mut lane.twin, &mut lane.press);
-        let (reference, told) = (&lane.reference, &lane.told);
+        let path = Path {
+            params,
+            reference: &lane.reference,
+            told: (lane.told_any != 0).then_some(&lane.told),
+        };
+        let Some(presses) = &self.presses else {
+            for part in 0..V::Whole::PARTS {
+                let z = States::<V::Whole>::load(twin, part);
+                let measured = V::Whole::each(measured, part);
+                let z = observer::corrected(params, self.gains, z, measured, lane.used, part);
+                path.advanced(z, None, part).store(twin, part);
+            }
+            return;
+        };
         for part in 0..V::Whole::PARTS {
             let z = States::<V::Whole>::load(twin, part);
             let measured = V::Whole::each(measured, part);
             observer::corrected(params, self.gains, z, measured, lane.used, part).store(twin, part);
         }
-        let mut loads_a = None;
-        if let Some(presses) = &self.presses {
-            for part in 0..V::Whole::PARTS {
-                let at = [&twin.position_m, &twin.velocity_m_per_s];
-                let [x, v] = V::Whole::each(at, part);
-                press.touch(params.period_s, presses.curves, x, v, part);
-            }
-            for one in presses.linked {
-                // Its part is where the ram is.
-                press.contact_a[one.place()] = 0.0;
-            }
-            loads_a = Some(&press.contact_a);
-        }
-        let stiff = self.presses.is_some() && press.any_stiff();
-        // Behind a linkage an axis is stepped by itself, whatever it is beside the others.
-        let linked = (self.presses.as_ref()).filter(|presses| !presses.linked.is_empty());
-        let before = (stiff || linked.is_some()).then_some(*twin);
+        let before = *twin;
         for part in 0..V::Whole::PARTS {
-            let z = States::<V::Whole>::load(twin, part);
-            cascade::advanced_told(params, reference, told, z, loads_a, part).store(twin, part);
+            let at = [&before.position_m, &before.velocity_m_per_s];
+            let [x, v] = V::Whole::each(at, part);
+            press.touch(params.period_s, presses.curves, x, v, part);
         }
-        if let Some(before) = before {
-            let curves = (self.presses.as_ref()).map_or(&[][..], |presses| presses.curves);
-            let met = press.met(curves, params, &before, !told.any());
-            let back_m = stiff::advance_met(params, reference, &met, &before, twin);
+        for one in presses.linked {
+            // Its part is where the ram is.
+            press.contact_a[one.place()] = 0.0;
+        }
+        for part in 0..V::Whole::PARTS {
+            let z = States::<V::Whole>::load(&before, part);
+            path.advanced(z, Some(&press.contact_a), part)
+                .store(twin, part);
+        }
+        if press.any_stiff() {
+            let met = press.met(presses.curves, params, &before, !lane.told.any());
+            let back_m = stiff::advance_met(params, &lane.reference, &met, &before, twin);
             press.came_back(back_m);
-            if let Some(presses) = linked {
-                press.walk((params, reference, told), presses, &before, twin);
-            }
+        }
+        if !presses.linked.is_empty() {
+            // Behind a linkage an axis is stepped by itself, whatever it is beside the others.
+            let of = (params, &lane.reference, &lane.told);
+            press.walk(of, presses, &before, twin);
+        }
+    }
+}
+
+/// What the axes of a lane follow over a cycle.
+struct Path<'a> {
+    params: &'a LaneParams,
+    reference: &'a Reference,
+    /// None where it is positions alone.
+    told: Option<&'a Told>,
+}
+
+impl Path<'_> {
+    #[inline(always)]
+    fn advanced<V: Vector>(
+        &self,
+        z: States<V>,
+        contact_a: Option<&Lane>,
+        part: usize,
+    ) -> States<V> {
+        let (params, reference) = (self.params, self.reference);
+        match self.told {
+            Some(told) => cascade::advanced_told(params, reference, told, z, contact_a, part),
+            None => cascade::advanced(params, reference, z, contact_a, part),
         }
     }
 }

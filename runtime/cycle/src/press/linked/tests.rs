@@ -64,7 +64,7 @@ fn said(
 ) -> PressSample {
     let x = q / RAD_PER_M;
     let (_, j) = linked.linkage.travel(x);
-    let bend = linked.linkage.bend(x);
+    let bend = linked.linkage.follow(x).2;
     let paid_a = |part_n: f64| {
         let torque_n = j * (RAM_KG * (j * a + bend * v * v) + BALANCE_N + part_n);
         let share = if torque_n * v > 0.0 {
