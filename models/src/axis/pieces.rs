@@ -20,9 +20,11 @@
 //!
 //! What does not converge, or happens too often, is left to the cuts.
 
+mod events;
+
 use super::params::LaneParams;
 use super::part::{Part, end_m};
-use super::series::{NEAR, ORDER, Series, ZEROS, at, convergence, moment, slope_at};
+use super::series::{NEAR, ORDER, Series, ZEROS, at, convergence};
 use super::substeps::Loops;
 use super::walk::Burden;
 use crate::lane::{clamp, larger};
@@ -245,12 +247,16 @@ impl Acts<'_> {
         own_a + self.burden.friction_a(direction)
     }
 
+    /// What static friction holds in a direction (A).
+    fn held_to_a(&self, direction: f64) -> f64 {
+        self.coulomb_a(direction) + self.p.stribeck_a[self.l]
+    }
+
     /// What an axis that stands does next.
     fn out_of_rest(&self, now: &Now) -> Motion {
         let push = now.z[2] - self.load_a(now);
-        let stribeck_a = self.p.stribeck_a[self.l];
         for direction in [1.0, -1.0] {
-            if push * direction > self.coulomb_a(direction) + stribeck_a {
+            if push * direction > self.held_to_a(direction) {
                 return Motion::Moves(direction);
             }
         }
@@ -339,70 +345,6 @@ impl Acts<'_> {
             s.way[n + 1] = step * v;
         }
         s
-    }
-
-    /// How far an event is from happening: not below 0 before it.
-    fn gap(&self, now: &Now, piece: &Piece, event: Event, t: f64) -> f64 {
-        let loops = self.loops;
-        let way = || at(&piece.way, t);
-        let error = || {
-            let e = now.e + now.slope * piece.length_s * t - way();
-            loops.position_gain_per_s * e + loops.velocity_feedforward * now.slope
-                - at(&piece.velocity, t)
-        };
-        let asked = || loops.velocity_gain * error() + at(&piece.integral, t);
-        // See `proportional_a_per_s`.
-        let proportional = || {
-            let rise = slope_at(&piece.velocity, t) / piece.length_s;
-            let of_way = loops.position_gain_per_s * (now.slope - at(&piece.velocity, t));
-            loops.velocity_gain * (of_way - rise)
-        };
-        match event {
-            Event::Reaches(sign) => self.limit_a() - sign * asked(),
-            Event::Returns(sign) => sign * asked() - self.limit_a(),
-            Event::Passes(sign) => -sign * proportional(),
-            Event::Frees(sign) => sign * (proportional() + loops.integral_gain * error()),
-            Event::Stops(direction) => direction * at(&piece.velocity, t),
-            Event::LetsGo(direction) => {
-                let holds = self.coulomb_a(direction) + self.p.stribeck_a[self.l];
-                holds - direction * (at(&piece.current, t) - self.load_a(now))
-            }
-            Event::Leaves(side) => {
-                let behind_m = self
-                    .part
-                    .map_or(0.0, |part| part.way_m(now.z[0]) + part.direction * way());
-                side * (end_m(&now.line, side) - behind_m)
-            }
-        }
-    }
-
-    /// The first event in a piece that is `length` of its series long, and when it is.
-    fn first(&self, now: &Now, piece: &Piece, length: f64) -> (f64, Option<Event>) {
-        let drive = match now.drive {
-            Drive::Free => [Some(Event::Reaches(1.0)), Some(Event::Reaches(-1.0))],
-            Drive::Limited(sign) => [Some(Event::Returns(sign)), None],
-            Drive::Sliding(sign) => [Some(Event::Passes(sign)), Some(Event::Frees(sign))],
-        };
-        let motion = match now.motion {
-            Motion::Moves(direction) => [Some(Event::Stops(direction)), None],
-            Motion::Rests => [Some(Event::LetsGo(1.0)), Some(Event::LetsGo(-1.0))],
-        };
-        let leaves = self.part.and_then(|part| match now.motion {
-            Motion::Rests => None,
-            Motion::Moves(direction) => Some(direction * part.direction),
-        });
-        let leaves = leaves.filter(|side| end_m(&now.line, *side).is_finite());
-        let part = [leaves.map(Event::Leaves)];
-        let (mut first, mut found) = (length, None);
-        for event in drive.into_iter().chain(motion).chain(part).flatten() {
-            let gap = |t: f64| self.gap(now, piece, event, t);
-            // It may have come and gone.
-            let over = [0.5 * first, first].into_iter().find(|t| gap(*t) < 0.0);
-            if let Some(over) = over {
-                (first, found) = (moment(gap, over), Some(event));
-            }
-        }
-        (first, found)
     }
 
     /// The axis at the end of a piece, and what holds from there.

@@ -83,9 +83,98 @@ pub(super) fn moment(gap: impl Fn(f64) -> f64, end: f64) -> f64 {
     high
 }
 
+/// The same of a gap that is a series, times `scale` and with `offset` added: by Newton's method, which is not let out from between the
+/// last two moments of either sign. What it finds is aimed at from both sides in turn, so that both close in.
+pub(super) fn moment_of(series: &Series, scale: f64, offset: f64, end: f64) -> f64 {
+    let gap = |t: f64| {
+        let (value, slope) = with_slope(series, t);
+        (offset + scale * value, scale * slope)
+    };
+    let (mut low, mut high) = (0.0, end);
+    if gap(low).0 < 0.0 {
+        return low;
+    }
+    let mut t = high;
+    let (mut found, mut slope) = gap(t);
+    for _ in 0..SEARCH_MAX {
+        if high - low <= NEAR {
+            break;
+        }
+        let beside = if found < 0.0 { -0.4 * NEAR } else { 0.4 * NEAR };
+        let crossing = t - found / slope + beside;
+        t = if crossing > low && crossing < high {
+            crossing
+        } else {
+            0.5 * (low + high)
+        };
+        (found, slope) = gap(t);
+        if found < 0.0 {
+            high = t;
+        } else {
+            low = t;
+        }
+    }
+    high
+}
+
+/// A series at `t`, and its slope there.
+fn with_slope(series: &Series, t: f64) -> (f64, f64) {
+    let (mut value, mut slope) = (0.0, 0.0);
+    for c in series.iter().rev() {
+        slope = slope * t + value;
+        value = value * t + c;
+    }
+    (value, slope)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_of_a_series_is_that_of_any_gap() {
+        let of = |first: &[f64]| {
+            let mut series = ZEROS;
+            series[..first.len()].copy_from_slice(first);
+            series
+        };
+        let cases = [
+            // Straight, bent both ways, nearly grazing, and from 0 on.
+            (of(&[1.0, -2.0]), 1.0, 0.0),
+            (of(&[-1.0, 1.5, 1.0]), -1.0, 0.0),
+            (of(&[1.0, -0.5, -1.0, 0.25]), 1.0, 0.0),
+            (of(&[0.250_001, -1.0, 0.999_99]), 1.0, 0.0),
+            (of(&[0.0, 1.0, -3.0]), 1.0, 0.0),
+            (of(&[2.0, 3.0, 0.5, -0.1]), -0.5, 1.7),
+            (
+                of(&[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -8.0]),
+                1.0,
+                0.0,
+            ),
+        ];
+        for (n, (series, scale, offset)) in cases.iter().enumerate() {
+            let gap = |t: f64| offset + scale * at(series, t);
+            for end in [1.0, 0.8, 0.5005] {
+                if gap(end) >= 0.0 {
+                    continue;
+                }
+                let (any, newton) = (moment(gap, end), moment_of(series, *scale, *offset, end));
+                assert!((any - newton).abs() <= 2.0 * NEAR, "{n}: {any}, {newton}");
+                // It is beyond, or it is the end: what stops has stopped.
+                assert!(gap(newton) < 0.0, "{n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_moment_of_what_is_no_number_is_within_its_piece() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut series = ZEROS;
+            series[1] = bad;
+            let t = moment_of(&series, 1.0, 1.0, 0.5);
+            assert!((0.0..=0.5).contains(&t), "{bad}: {t}");
+        }
+    }
 
     #[test]
     fn what_is_no_number_has_not_converged() {
