@@ -139,13 +139,19 @@ impl Told {
     /// current (A) that axis `l` was told.
     #[inline(always)]
     pub fn go_on<V: Vector>(&mut self, row: impl Fn(usize) -> [f64; 4]) {
+        // Elsewhere nobody asks whether anything is 0.
+        let in_position = !(self.velocity | self.torque | self.own);
         let mut any = 0;
         for part in 0..V::PARTS {
             let [m_per_s, a, _, _] = V::columns(part, &row);
-            any |= put_first(&mut self.velocity_m_per_s, m_per_s, part);
-            any |= put_first(&mut self.current_a, a, part);
+            put_first(&mut self.velocity_m_per_s, m_per_s, part);
+            put_first(&mut self.current_a, a, part);
+            if in_position != 0 {
+                any |= not_zero::<V>(&self.velocity_m_per_s, part);
+                any |= not_zero::<V>(&self.current_a, part);
+            }
         }
-        self.offsets = any & !(self.velocity | self.torque | self.own);
+        self.offsets = any & in_position;
     }
 
     /// Nothing is known of what axis `l` was told in this cycle: it goes on as it was.
@@ -194,17 +200,25 @@ impl Told {
     }
 }
 
-/// Puts the newest before a history. A bit for each place of which anything is not 0.
+/// Puts the newest before a history.
 #[inline(always)]
-fn put_first<V: Vector>(history: &mut [Lane; TARGETS], newest: V, part: usize) -> u8 {
-    let (zero, mut newer, mut any) = (V::splat(0.0), newest, 0);
+fn put_first<V: Vector>(history: &mut [Lane; TARGETS], newest: V, part: usize) {
+    let mut newer = newest;
     for lane in history {
         let older = V::load(lane, part);
         newer.store(lane, part);
-        any |= V::bits(newer.size().above(zero), part);
         newer = older;
     }
-    any
+}
+
+/// A bit for each place of a history of which anything is not 0.
+#[inline(always)]
+fn not_zero<V: Vector>(history: &[Lane; TARGETS], part: usize) -> u8 {
+    let (zero, mut any) = (V::splat(0.0), V::mask(0, part));
+    for lane in history {
+        any = V::either(any, V::load(lane, part).size().above(zero));
+    }
+    V::bits(any, part)
 }
 
 /// A bit for each axis of a lane in one of these.

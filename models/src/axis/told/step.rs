@@ -1,5 +1,7 @@
 //! The step of a lane with axes that are told more than a position, or something else: see the derivation in the parent module.
 
+mod alone;
+
 use super::plan::Steps;
 use super::{Modes, Told};
 use crate::axis::cascade::{Loops, States, in_substeps, sampled};
@@ -25,6 +27,15 @@ pub(in crate::axis) fn stepped_told<V: Vector>(
     let mixed;
     // Where nobody knows the drive, its step is the same in every mode.
     let unknown = !(p.continuous | p.sampled);
+    // Lanes of axes alone that all are in one mode are the common ones: nothing needs to be chosen place by place.
+    if p.sampled == 0 && contact_a.is_none() {
+        if modes.velocity | unknown == u8::MAX {
+            return alone::in_velocity(p, told, s, part);
+        }
+        if modes.torque | unknown == u8::MAX {
+            return alone::in_torque(p, told, s, part);
+        }
+    }
     let (moving, resting) = if modes.apart() == 0 {
         (&p.moving, &p.resting)
     } else if modes.velocity | unknown == u8::MAX {

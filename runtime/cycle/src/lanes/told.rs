@@ -116,21 +116,36 @@ pub(super) struct Following<'a> {
 #[inline(never)]
 pub(super) fn following(samples: &[Sample]) -> Option<Following<'_>> {
     let eight = samples.first_chunk::<LANES>()?;
+    let mut readings = [&super::compare::NOTHING; LANES];
+    let mut alike = true;
+    for (l, sample) in eight.iter().enumerate() {
+        let r = sample.as_ref().ok()?;
+        if r.state != DriveState::OperationEnabled {
+            return None;
+        }
+        readings[l] = r;
+        alike &= r.told == readings[0].told;
+    }
     let mut all = Following {
-        readings: [&super::compare::NOTHING; LANES],
+        readings,
         told: 0,
         velocity: 0,
         torque: 0,
     };
-    for (l, (reading, sample)) in all.readings.iter_mut().zip(eight).enumerate() {
-        let r = sample.as_ref().ok()?;
-        if r.state != DriveState::OperationEnabled || r.told == sample::Told::Own {
+    // Where all are in the mode of the first, as a rule, one of them speaks for all.
+    for (l, r) in readings
+        .iter()
+        .enumerate()
+        .take(if alike { 1 } else { LANES })
+    {
+        if r.told == sample::Told::Own {
             return None;
         }
-        *reading = r;
-        all.told |= u8::from(r.told != sample::Told::Position) << l;
-        all.velocity |= u8::from(r.told == sample::Told::Velocity) << l;
-        all.torque |= u8::from(r.told == sample::Told::Torque) << l;
+        let places = if alike { u8::MAX } else { 1 << l };
+        let bits = |on: bool| if on { places } else { 0 };
+        all.told |= bits(r.told != sample::Told::Position);
+        all.velocity |= bits(r.told == sample::Told::Velocity);
+        all.torque |= bits(r.told == sample::Told::Torque);
     }
     Some(all)
 }
