@@ -5,6 +5,7 @@
     reason = "the motion that is asked for is no part of what is judged"
 )]
 
+use twinstep_models::axis::cascade::TARGETS;
 use twinstep_models::axis::told::Told;
 use twinstep_models::axis::{AxisParams, AxisState, LaneParams, Reference, cascade};
 use twinstep_models::lane::{Lane, ZERO};
@@ -263,5 +264,40 @@ fn an_offset_beyond_the_limit_is_not_in_the_integrator_afterwards() {
             "{l}: {} A",
             s.integral_a[l]
         );
+    }
+}
+
+/// Friction holds just what the axis weighs, and both are so large that a current which stops the axis is lost in them.
+#[test]
+fn an_axis_in_cst_that_is_held_to_the_last_digit_stops_within_its_cycle() {
+    for (gravity_a, m_per_s) in [(1e15, -1e-20_f64), (-1e15, 1e-20)] {
+        let axis = AxisParams {
+            coulomb_positive_a: 0.0,
+            coulomb_negative_a: 0.0,
+            stribeck_a: 1e15,
+            stribeck_velocity_m_per_s: 1e3,
+            gravity_a,
+            ..params(&parts(), 0.0)
+        };
+        let lane = LaneParams::new(&[axis; 8], PERIOD_S);
+        let stops_a = -0.05 * m_per_s.signum();
+        let mut told = Told::NOTHING;
+        for _ in 0..TARGETS {
+            for l in 0..8 {
+                told.push(l, sample::Told::Torque, 0.0, stops_a);
+            }
+        }
+        for contact_a in [None, Some(&ZERO)] {
+            let mut twin = AxisState::REST;
+            twin.velocity_m_per_s[1] = m_per_s;
+            (twin.current_a, twin.reported_a) = ([stops_a; 8], [stops_a; 8]);
+            cascade::advance_told(&lane, &Reference::default(), &told, &mut twin, contact_a);
+            let way_m = twin.position_m[1] * m_per_s.signum();
+            assert!(
+                (0.0..=m_per_s.abs() * PERIOD_S).contains(&way_m),
+                "{way_m} m of {m_per_s} m/s"
+            );
+            assert_eq!(twin.velocity_m_per_s[1], 0.0);
+        }
     }
 }

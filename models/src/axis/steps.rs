@@ -280,6 +280,27 @@ impl<V: Vector> Begin<'_, V> {
         (rests, [x + half * v * step, zero, i1, q1, r1])
     }
 
+    /// Where an axis comes to rest (m) that stops in the first substep, its current not asking how fast it is: `v t / 2` further, t being the
+    /// time that the friction which holds it then, less what pushes, needs.
+    #[inline(always)]
+    pub fn stopped(&self, p: &LaneParams, part: usize) -> V {
+        let (zero, half, step) = (V::splat(0.0), V::splat(0.5), V::splat(p.step_s));
+        let push = self.i - self.load - V::load(&p.viscous, part) * self.v;
+        let brake = V::select(
+            self.v.above(zero),
+            self.coulomb_positive + self.stribeck,
+            zero - (self.coulomb_negative + self.stribeck),
+        );
+        let per_substep = (brake - push) * (step * V::load(&p.acceleration_per_a, part));
+        // It stops within the substep; rounding may leave so little of large forces that it would not.
+        let share = self
+            .v
+            .size()
+            .over(per_substep.size())
+            .smaller(V::splat(1.0));
+        self.x + half * self.v * step * share
+    }
+
     /// The step of each place. Lanes of few axes wait for nobody else: where all of them stand, or all move on, the other step is not
     /// looked at.
     #[inline(always)]

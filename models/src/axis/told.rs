@@ -19,6 +19,8 @@
 //!   that of the position error, which nothing follows there.
 //! - In CSP w0, its change and that of c have three columns beside the others, which are added only where an axis has an offset.
 //!
+//! In CST the way of an axis that stops in the first substep is that of a constant deceleration (`steps.rs`).
+//!
 //! A lane whose axes are all in one mode takes the step of that mode as the plan has it; in a mixed one the columns are put together, place by
 //! place. What does not hold exactly is stepped one by one, in substeps, as in CSP (`substeps.rs`).
 

@@ -105,6 +105,12 @@ pub(in crate::axis) fn stepped_told<V: Vector>(
     };
     let (holds, mut next) = begin.step(p, part);
     let [x1, v1, i1, q1, _] = next;
+    // Nothing pulls an axis in CST back to where it was to stop.
+    let stops = V::both(v.size().above(zero), v1.inside(zero));
+    let stops_in_torque = V::both(in_torque, stops);
+    if V::bits(stops_in_torque, part) != 0 {
+        next[0] = V::select(stops_in_torque, begin.stopped(p, part), x1);
+    }
 
     let loops = Loops::load(p, part);
     let loops = Loops {
@@ -124,9 +130,10 @@ pub(in crate::axis) fn stepped_told<V: Vector>(
     let free_of_limit = largest.larger(i1.size()).within(limit);
     let free_of_limit = V::either(free_of_limit, V::mask(!p.continuous, part));
     let exact = V::both(holds, free_of_limit);
-    // No position loop takes back what is lost of the way in which an axis stops: such a cycle is cut.
+    // No position loop takes back what is lost of the way in which an axis stops. In CST that way is known; in CSV, where the current answers
+    // to it, such a cycle is stepped to the moment.
     let stops_not = V::either(v.inside(zero), v1.size().above(zero));
-    let stops_not = V::either(stops_not, V::mask(!modes.apart(), part));
+    let stops_not = V::either(stops_not, V::mask(!modes.velocity, part));
     let exact = V::both(exact, stops_not);
 
     next[3] = V::select(any, q1 - acting.a[1], q1);

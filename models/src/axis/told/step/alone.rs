@@ -124,17 +124,20 @@ pub(super) fn in_torque<V: Vector>(
         slope: zero,
         bent: zero,
     };
-    let (holds, mut next) = inputs.begin(p, &s, part).step(p, part);
-    let [_, v1, i1, q1, r1] = next;
+    let begin = inputs.begin(p, &s, part);
+    let (holds, mut next) = begin.step(p, part);
+    let [x1, v1, i1, q1, r1] = next;
+    let stops = V::both(s.velocity_m_per_s.size().above(zero), v1.inside(zero));
+    let stops = V::both(stops, followed);
+    if V::bits(stops, part) != 0 {
+        next[0] = V::select(stops, begin.stopped(p, part), x1);
+    }
 
     let asked_told = inputs.q + inputs.change_a;
     let largest = inputs.q.size().larger(q1.size()).larger(asked_told.size());
     let below = largest.larger(i1.size()).within(limit);
     next[3] = V::select(followed, s.integral_a, q1);
-    let below = V::either(below, V::mask(!p.continuous, part));
-    let stops_not = V::either(s.velocity_m_per_s.inside(zero), v1.size().above(zero));
-    let stops_not = V::either(stops_not, V::mask(!modes.torque, part));
-    let exact = V::both(V::both(holds, below), stops_not);
+    let exact = V::both(holds, V::either(below, V::mask(!p.continuous, part)));
     let quick = p.quick & !modes.torque;
     let left = (V::bits(exact, part) ^ V::places(part)) | (quick & V::places(part));
     if left != 0 {
