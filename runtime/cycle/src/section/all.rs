@@ -69,6 +69,7 @@ impl<'a> Sections<'a> {
     }
 
     /// One stage of the cycle, for every lane; what was found is in `out` afterwards, in the order of the lanes.
+    #[inline(always)]
     pub fn work(&mut self, crew: &mut impl Crew<'a>, order: &Order<'_>, out: &mut Outbox) {
         if let [Some(whole)] = self.all.as_mut_slice() {
             // In one piece there is nothing to be given away.
