@@ -128,6 +128,8 @@ pub struct Fine {
     pub velocity_steps: [(Transition, Transition); LANES],
     /// The same with the velocity loop open too, for CST.
     pub torque_steps: [(Transition, Transition); LANES],
+    /// Those of [`Self::steps`], side by side.
+    pub abreast: (Step, RestingStep),
     /// The loops turn the axis around within a substep.
     pub quick: u8,
     /// Whole cycles of the delay of references.
@@ -328,6 +330,7 @@ impl LaneParams {
                 steps: [(Transition::default(), Transition::default()); LANES],
                 velocity_steps: [(Transition::default(), Transition::default()); LANES],
                 torque_steps: [(Transition::default(), Transition::default()); LANES],
+                abreast: (Step::NONE, RestingStep::NONE),
                 quick: 0,
                 told_whole: [0; LANES],
                 told_change: ZERO,
@@ -394,6 +397,8 @@ impl LaneParams {
         let cut_s = self.step_s / CUTS as f64;
         let fine = &mut self.fine;
         fine.steps[l] = exact.steps;
+        fine.abreast.0.put(l, &exact.steps.0);
+        fine.abreast.1.put(l, &exact.steps.1);
         fine.quick |= bit(exact.fine_quick);
         fine.velocity_steps[l] = exact.velocity_steps;
         fine.torque_steps[l] = exact.torque_steps;

@@ -33,7 +33,7 @@ use crate::press::workpiece::Line;
 /// Pieces of an axis in a cycle at most, whether it is stepped as a whole or in substeps; one that meets a stiff part may have as many of both.
 /// A dozen are many. Each costs 1.0 to 1.3 us: a dozen sums of products for each of five figures, and a search for each event that is over at its
 /// end. So an axis costs no more than some 65 us in a cycle, or twice that; behind a linkage, where each quarter of a cycle is tried twice before it
-/// is made and a try has as many, at most nine times that.
+/// is made and a try has a dozen at most, three times that.
 pub(super) const PIECES_MAX: usize = 48;
 /// Pieces in a row that end where they begin at most. What happens twice at one moment may have been left as it was, and would go on to happen.
 const STANDING_MAX: usize = 1;

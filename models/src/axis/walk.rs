@@ -14,6 +14,9 @@ use crate::lane::{LANES, Lane, ZERO, clamp};
 use crate::sample;
 use crate::simd::{Portable, Vector};
 
+/// Pieces of a substep that is tried at most: what takes more of them is cut, and the substep is made in as many as are left of the cycle.
+const TRIED_PIECES_MAX: usize = 12;
+
 /// What acts on an axis from outside.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Burden {
@@ -48,8 +51,7 @@ impl Ways {
     pub fn of(p: &LaneParams, reference: &Reference) -> Self {
         let mut ways = [ZERO; 4];
         for part in 0..Portable::PARTS {
-            let paths = reference.paths::<Portable>(p, part);
-            let of = [paths.from_m, paths.to_m, paths.first_m, paths.second_m];
+            let of = Self::part_of::<Portable>(p, reference, part);
             for (lane, path) in ways.iter_mut().zip(of) {
                 path.store(lane, part);
             }
@@ -57,10 +59,22 @@ impl Ways {
         Self(ways)
     }
 
+    /// Those of a part of the axes.
+    #[inline(always)]
+    pub(crate) fn part_of<V: Vector>(p: &LaneParams, reference: &Reference, part: usize) -> [V; 4] {
+        let paths = reference.paths::<V>(p, part);
+        [paths.from_m, paths.to_m, paths.first_m, paths.second_m]
+    }
+
     /// That of axis `l`.
     pub(super) fn path(&self, l: usize) -> Path {
         path(&self.0, l)
     }
+}
+
+/// 1 / length of a substep (1/s).
+pub(crate) fn per_step_s(p: &LaneParams) -> f64 {
+    SUBSTEPS as f64 * p.per_s
 }
 
 /// The piece of the reference of axis `l`, of start, end and slopes of all eight.
@@ -172,19 +186,24 @@ impl<'a> Walk<'a> {
 
     /// What it would be after the substep that comes, with this beside the disturbance.
     pub fn tried(&self, burden: &Burden) -> [f64; 5] {
-        self.stepped(burden).0
+        let left = if self.left < TRIED_PIECES_MAX {
+            self.left
+        } else {
+            TRIED_PIECES_MAX
+        };
+        self.stepped(burden, left).0
     }
 
     /// Takes that substep.
     pub fn step(&mut self, burden: &Burden) {
-        (self.z, self.left) = self.stepped(burden);
+        (self.z, self.left) = self.stepped(burden, self.left);
         self.from_m = self.to_m();
         self.n += 1;
     }
 
     /// The axis after a substep, and the pieces that are left then.
-    fn stepped(&self, burden: &Burden) -> ([f64; 5], usize) {
-        let (p, l, mut left) = (self.p, self.l, self.left);
+    fn stepped(&self, burden: &Burden, mut left: usize) -> ([f64; 5], usize) {
+        let (p, l) = (self.p, self.l);
         let burden = &Burden {
             load_a: self.disturbance_a + burden.load_a,
             ..*burden

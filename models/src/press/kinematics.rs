@@ -303,7 +303,7 @@ impl Table {
 
     /// The same, and the second derivative (m/rad2), 0 beyond the ends.
     #[inline]
-    fn follow(&self, q_rad: f64) -> (f64, f64, f64) {
+    pub(super) fn follow(&self, q_rad: f64) -> (f64, f64, f64) {
         let last = self.count - 1;
         let beyond = |node: usize| {
             let slope = self.slope_m_per_rad[node];
@@ -322,6 +322,13 @@ impl Table {
             (m0 + u * (2.0 * c2 + 3.0 * u * c3)) / h,
             (2.0 * c2 + 6.0 * u * c3) / (h * h),
         )
+    }
+
+    /// Ends (rad) of the piece that holds `q_rad`, which is between the ends of the table, and its third derivative (m/rad3).
+    pub(super) fn piece(&self, q_rad: f64) -> ([f64; 2], f64) {
+        let (u, h, [_, _, _, c3]) = self.cubic(q_rad);
+        let low_rad = q_rad - u * h;
+        ([low_rad, low_rad + h], 6.0 * c3 / (h * h * h))
     }
 
     /// The piece that holds `q_rad`, which is between the ends: the share of it that is passed, its width (rad), and

@@ -41,12 +41,17 @@
 //! `m J^2 / M0`: over a whole cycle it was that of Runge-Kutta and more with a heavy ram. `models/tests/linked.rs` has how far from the exact
 //! solution it is, and that it holds up to [`RAM_SHARE_MAX`].
 
+mod abreast;
+
+pub use abreast::{Abreast, Parts};
+
 use super::frame::{Counterbalance, ForceUnknown, Motor};
+use super::near::Near;
 use super::ram::Linkage;
 use crate::axis::cascade::{AxisState, dry_friction_a};
 use crate::axis::params::SUBSTEPS;
 use crate::axis::told::Told;
-use crate::axis::walk::{Burden, Walk, Ways, places};
+use crate::axis::walk::{Burden, Walk, Ways, per_step_s, places};
 use crate::axis::{LaneParams, Reference};
 use crate::lane::clamp;
 
@@ -116,6 +121,24 @@ impl Linked {
         }
     }
 
+    /// Around where an axis will be in the middle of a cycle that begins here (m) and so fast (m/s).
+    fn near(&self, axis_m: f64, axis_m_per_s: f64, period_s: f64) -> Near {
+        self.linkage.near(axis_m + 0.5 * period_s * axis_m_per_s)
+    }
+
+    /// [`Self::at`], of what is near as far as that reaches.
+    fn at_near(&self, near: &Near, axis_m: f64, axis_m_per_s: f64) -> Middle {
+        let Some((ram_m, per_way, bend_per_m)) = near.follow(axis_m) else {
+            return self.at(axis_m, axis_m_per_s);
+        };
+        Middle {
+            axis_m_per_s,
+            ram_m,
+            per_way,
+            bend_per_m,
+        }
+    }
+
     /// The ram in the middle of a time of `step_s` (s) that begins with this position (m) and velocity (m/s) of the axis, which goes on as fast as
     /// it is.
     fn ahead(&self, [x, v]: [f64; 2], step_s: f64) -> Middle {
@@ -142,7 +165,8 @@ impl Linked {
         let kf = self.motor.torque_constant_nm_per_a;
         let v = clamp(m.axis_m_per_s, FASTEST_M_PER_S);
         let thrown_a = self.ram_mass_kg / kf * m.bend_per_m * v * v;
-        let carried_a = self.counterbalance.force_n(m.ram_m) / kf;
+        let of = &self.counterbalance;
+        let carried_a = of.constant_n / kf + of.rate_n_per_m / kf * (m.ram_m - of.at_m);
         clamp(m.per_way * (thrown_a + part_a + carried_a), LARGEST_A)
     }
 
@@ -291,7 +315,7 @@ impl Linked {
         if v == 0.0 && along * direction <= dry_a + rests.friction_a(direction) {
             return (rests, None);
         }
-        let answers = 1.0 / p.inertia[l];
+        let answers = p.acceleration_per_a[l];
         let free = (push_a - direction * dry_a) * answers;
         let torque_a = self.torque_a((standing_a, inertia), (free, answers), direction);
         (self.burden(torque_a), Some(direction))
@@ -300,29 +324,36 @@ impl Linked {
     /// What acts on an axis in the substep that comes, by its own mean acceleration. `part_a` is the force of a part over the force
     /// constant (A), with the ram there.
     pub fn ahead_of(&self, walk: &Walk<'_>, part_a: impl Fn(&Middle) -> f64) -> Burden {
+        let ([x, v, ..], (p, _)) = (walk.now(), walk.axis());
+        self.ahead_near(walk, &self.near(x, v, p.step_s), part_a)
+    }
+
+    /// The same with what is near in its cycle.
+    fn ahead_near(&self, walk: &Walk<'_>, near: &Near, part_a: impl Fn(&Middle) -> f64) -> Burden {
         let (p, l) = walk.axis();
-        let step_s = p.step_s;
+        let per_step_s = per_step_s(p);
         let [x0, v0, i0, _, _] = walk.now();
-        let m = self.ahead([x0, v0], step_s);
+        let m = self.at_near(near, x0 + 0.5 * p.step_s * v0, v0);
         let current_a = i0 - walk.disturbance_a();
         let (first, _) = self.first((p, l), (v0, current_a), &m, part_a(&m));
         let [x1, v1, ..] = walk.tried(&first);
         if v0 == 0.0 && v1 == 0.0 {
             return first;
         }
-        let m = self.between([x0, v0], [x1, v1]);
+        let between = |x1: f64, v1: f64| self.at_near(near, 0.5 * (x0 + x1), 0.5 * (v0 + v1));
+        let m = between(x1, v1);
         let along = if v0 != 0.0 { v0 } else { v1 };
         let direction = if along < 0.0 { -1.0 } else { 1.0 };
         // How the mean acceleration answers to a load: as that of the bare axis where its loops turn it around within the step.
-        let loops = -walk.by_load() / step_s;
-        let bare = 1.0 / p.inertia[l];
+        let loops = -walk.by_load() * per_step_s;
+        let bare = p.acceleration_per_a[l];
         let answers = if loops > 0.0 && loops.is_finite() {
             loops
         } else {
             bare
         };
         let paid_a = first.load_a + direction * first.friction_a(direction);
-        let free = (v1 - v0) / step_s + answers * paid_a;
+        let free = (v1 - v0) * per_step_s + answers * paid_a;
         let (standing_a, inertia) = (self.standing_a(&m, part_a(&m)), self.inertia(&m));
         let torque_a = self.torque_a((standing_a, inertia), (free, answers), direction);
         let burden = self.burden(torque_a);
@@ -332,13 +363,11 @@ impl Linked {
             return burden;
         }
         // By how much the ram asks for more under each of these than it was taken to ask for.
-        let missed = |[x1, v1]: [f64; 2], torque_a: f64| {
-            let m = self.between([x0, v0], [x1, v1]);
-            let asked_a = self.standing_a(&m, part_a(&m)) + self.inertia(&m) * (v1 - v0) / step_s;
-            clamp(asked_a, LARGEST_A) - torque_a
-        };
-        let first_off_a = missed([x1, v1], first.load_a);
-        let off_a = missed([x2, v2], torque_a);
+        let asked_a = standing_a + inertia * (v1 - v0) * per_step_s;
+        let first_off_a = clamp(asked_a, LARGEST_A) - first.load_a;
+        let m = between(x2, v2);
+        let asked_a = self.standing_a(&m, part_a(&m)) + self.inertia(&m) * (v2 - v0) * per_step_s;
+        let off_a = clamp(asked_a, LARGEST_A) - torque_a;
         // It falls by 1 for each more of T at least, and by no more than the bare axis answers with.
         let (more, _) = self.losses();
         let steepest = 1.0 + (1.0 + more) * inertia * bare;
@@ -348,10 +377,13 @@ impl Linked {
         self.burden(clamp(torque_a + off_a / slope, LARGEST_A))
     }
 
-    /// Advances place `l` by a cycle, from `before` into `after`, with a part as in [`Self::ahead_of`].
+    /// Advances place `l` by a cycle, from `before` into `after`. `part_a` is the force of a part over the force constant (A), with the ram there.
     pub fn walk(&self, mut walk: Walk<'_>, part_a: impl Fn(&Middle) -> f64, after: &mut AxisState) {
+        let (p, _) = walk.axis();
+        let [x, v, ..] = walk.now();
+        let near = self.near(x, v, p.period_s);
         for _ in 0..SUBSTEPS {
-            let burden = self.ahead_of(&walk, &part_a);
+            let burden = self.ahead_near(&walk, &near, &part_a);
             walk.step(&burden);
         }
         walk.end(after);

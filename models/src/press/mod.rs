@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod frame;
 pub mod kinematics;
 pub mod linked;
+mod near;
 pub mod ram;
 pub mod stroke;
 pub mod tare;

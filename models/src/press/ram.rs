@@ -11,6 +11,7 @@
 
 use super::frame::{Counterbalance, ForceUnknown, Motor};
 use super::kinematics::Kinematics;
+use super::near::Near;
 
 /// Below this share of the largest Jacobian of the stroke the force is not known: noise and friction count a hundredfold there.
 pub const DEAD_SHARE: f64 = 0.01;
@@ -70,6 +71,12 @@ impl Linkage {
             m_per_rad * self.rad_per_m,
             m_per_rad2 * self.rad_per_m * self.rad_per_m,
         )
+    }
+
+    /// The same around a place of the axis (m).
+    pub(super) fn near(&self, axis_m: f64) -> Near {
+        let near = Near::of(&self.kinematics, (axis_m - self.zero_m) * self.rad_per_m);
+        near.of_axis(axis_m, self.rad_per_m)
     }
 
     /// The largest Jacobian of the stroke (1).

@@ -155,9 +155,9 @@ impl Kernel for Predict<'_, '_> {
                 linked: self.plan.linked_of(n),
             });
             if judge.few::<V>() {
-                lane.predict::<V::Few>(params, gains, presses);
+                lane.predict::<V::Few>(params, gains, presses, judge.places);
             } else {
-                lane.predict::<V>(params, gains, presses);
+                lane.predict::<V>(params, gains, presses, judge.places);
             }
         }
     }
@@ -171,6 +171,7 @@ impl LaneState {
         params: &LaneParams,
         gains: &LaneGains,
         presses: Option<Presses<'_>>,
+        places: u8,
     ) {
         let apart = |presses: Presses<'_>| !presses.linked.is_empty() || self.press.any_stiff();
         if self.told_any != 0 || presses.is_some_and(apart) {
@@ -180,6 +181,7 @@ impl LaneState {
                 params,
                 gains,
                 presses,
+                places,
             });
         }
         let curves = presses.map(|presses| presses.curves);

@@ -13,7 +13,7 @@ use twinstep_models::axis::told::Told;
 use twinstep_models::axis::walk::{Walk, Ways};
 use twinstep_models::axis::{AxisState, LaneParams, Reference};
 use twinstep_models::lane::{LANES, Lane, ZERO};
-use twinstep_models::press::linked::Middle;
+use twinstep_models::press::linked::{Abreast, Middle, Parts};
 use twinstep_models::simd::{Portable, Vector};
 
 impl LinkedPress {
@@ -21,20 +21,55 @@ impl LinkedPress {
     pub(crate) fn place(&self) -> usize {
         usize::from(self.axis) % LANES
     }
+
+    /// The bit of that place.
+    pub(crate) fn bit(&self) -> u8 {
+        1 << self.place()
+    }
 }
 
 impl PressLane {
-    /// Steps the axes of these presses by a cycle, from `before` into `after`, with their rams and what these meet.
-    pub fn walk(
+    /// Steps the axes of these presses by a cycle, from `before` into `after`, with their rams and what these meet: side by side as long as
+    /// nothing happens to them, and one by one where it does.
+    #[inline(always)]
+    pub fn walk<V: Vector>(
         &self,
         (p, reference, told): (&LaneParams, &Reference, &Told),
         presses: &Presses<'_>,
         before: &AxisState,
         after: &mut AxisState,
     ) {
-        let ways = Ways::of(p, reference);
+        let mut rams = Abreast::NONE;
         for one in presses.linked {
-            let l = one.place();
+            rams.put(p, one.place(), &one.linked, before);
+        }
+        let parts = Parts {
+            contact_m: &self.contact_m,
+            stiffness_a_per_m: &self.stiffness_a_per_m,
+            direction: &self.direction,
+            formed: self.formed.presses,
+            deepest_m: DEEPEST_M,
+            returning_m_per_s: RETURNING_M_PER_S,
+        };
+        let stepped = rams.advance::<V>((p, reference, !told.any()), &parts, before, after);
+        if presses.linked.iter().any(|one| stepped & one.bit() == 0) {
+            self.one_by_one((p, reference, told), presses, stepped, before, after);
+        }
+    }
+
+    /// Those that are not stepped yet.
+    #[cold]
+    #[inline(never)]
+    fn one_by_one(
+        &self,
+        (p, reference, told): (&LaneParams, &Reference, &Told),
+        presses: &Presses<'_>,
+        stepped: u8,
+        before: &AxisState,
+        after: &mut AxisState,
+    ) {
+        let ways = Ways::of(p, reference);
+        for (one, l) in at_places(presses.linked, !stepped) {
             let walk = Walk::begin(p, l, &ways, told, before);
             let part_a = |ram: &Middle| self.part_a(presses.curves, l, ram);
             one.linked.walk(walk, part_a, after);

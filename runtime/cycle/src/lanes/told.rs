@@ -19,6 +19,8 @@ pub(super) struct PredictTold<'a> {
     pub gains: &'a LaneGains,
     /// Those of the lane, if it has any.
     pub presses: Option<Presses<'a>>,
+    /// A bit for each axis that there is.
+    pub places: u8,
 }
 
 impl Kernel for PredictTold<'_> {
@@ -49,29 +51,32 @@ impl Kernel for PredictTold<'_> {
             observer::corrected(params, self.gains, z, measured, lane.used, part).store(twin, part);
         }
         let before = *twin;
-        for part in 0..V::Whole::PARTS {
-            let at = [&before.position_m, &before.velocity_m_per_s];
-            let [x, v] = V::Whole::each(at, part);
-            press.touch(params.period_s, presses.curves, x, v, part);
-        }
-        for one in presses.linked {
-            // Its part is where the ram is.
-            press.contact_a[one.place()] = 0.0;
-        }
-        for part in 0..V::Whole::PARTS {
-            let z = States::<V::Whole>::load(&before, part);
-            path.advanced(z, Some(&press.contact_a), part)
-                .store(twin, part);
+        let linked = (presses.linked.iter()).fold(0, |bits, one| bits | one.bit());
+        // Behind a linkage an axis is stepped by itself, whatever it is beside the others.
+        if self.places & !linked != 0 {
+            for part in 0..V::Whole::PARTS {
+                let at = [&before.position_m, &before.velocity_m_per_s];
+                let [x, v] = V::Whole::each(at, part);
+                press.touch(params.period_s, presses.curves, x, v, part);
+            }
+            for one in presses.linked {
+                // Its part is where the ram is.
+                press.contact_a[one.place()] = 0.0;
+            }
+            for part in 0..V::Whole::PARTS {
+                let z = States::<V::Whole>::load(&before, part);
+                path.advanced(z, Some(&press.contact_a), part)
+                    .store(twin, part);
+            }
         }
         if press.any_stiff() {
             let met = press.met(presses.curves, params, &before, !lane.told.any());
             let back_m = stiff::advance_met(params, &lane.reference, &met, &before, twin);
             press.came_back(back_m);
         }
-        if !presses.linked.is_empty() {
-            // Behind a linkage an axis is stepped by itself, whatever it is beside the others.
+        if linked != 0 {
             let of = (params, &lane.reference, &lane.told);
-            press.walk(of, presses, &before, twin);
+            press.walk::<V::Whole>(of, presses, &before, twin);
         }
     }
 }
