@@ -60,8 +60,11 @@ pub const RAM_SHARE_MAX: f64 = 4.0;
 
 /// Beyond this velocity (m/s) no ram is thrown outwards any further: no axis is that fast, and a wrong one must not feed on itself.
 const FASTEST_M_PER_S: f64 = 1000.0;
+/// A T that is as near to what is asked for under it is taken (share of it): what is off by no more is far below what a load leaves out that stands
+/// still over a substep.
+const CLOSE: f64 = 1e-6;
 /// No ram asks for more (A).
-const LARGEST_A: f64 = 1e12;
+pub const LARGEST_A: f64 = 1e12;
 
 /// What stands between an axis and its ram.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +95,16 @@ pub struct Middle {
 }
 
 impl Middle {
+    /// The same a small way (m) further on, at another velocity of the axis (m/s): `third` is how J' changes (1/m2).
+    fn beside(&self, third: f64, way_m: f64, axis_m_per_s: f64) -> Self {
+        Self {
+            axis_m_per_s,
+            ram_m: self.ram_m + way_m * (self.per_way + 0.5 * way_m * self.bend_per_m),
+            per_way: self.per_way + way_m * self.bend_per_m,
+            bend_per_m: self.bend_per_m + way_m * third,
+        }
+    }
+
     /// Velocity of the ram (m/s).
     pub fn ram_m_per_s(&self) -> f64 {
         self.per_way * self.axis_m_per_s
@@ -126,17 +139,18 @@ impl Linked {
         self.linkage.near(axis_m + 0.5 * period_s * axis_m_per_s)
     }
 
-    /// [`Self::at`], of what is near as far as that reaches.
-    fn at_near(&self, near: &Near, axis_m: f64, axis_m_per_s: f64) -> Middle {
-        let Some((ram_m, per_way, bend_per_m)) = near.follow(axis_m) else {
-            return self.at(axis_m, axis_m_per_s);
+    /// [`Self::at`], of what is near as far as that reaches, and how J' changes per way of the axis (1/m2): taken for 0 beyond.
+    fn at_near(&self, near: &Near, axis_m: f64, axis_m_per_s: f64) -> (Middle, f64) {
+        let Some([ram_m, per_way, bend_per_m, third]) = near.follow(axis_m) else {
+            return (self.at(axis_m, axis_m_per_s), 0.0);
         };
-        Middle {
+        let m = Middle {
             axis_m_per_s,
             ram_m,
             per_way,
             bend_per_m,
-        }
+        };
+        (m, third)
     }
 
     /// The ram in the middle of a time of `step_s` (s) that begins with this position (m) and velocity (m/s) of the axis, which goes on as fast as
@@ -150,9 +164,14 @@ impl Linked {
         self.at(0.5 * (x0 + x1), 0.5 * (v0 + v1))
     }
 
+    /// 1 / force constant (A/N).
+    fn per_kf(&self) -> f64 {
+        1.0 / self.motor.torque_constant_nm_per_a
+    }
+
     /// What the ram's inertia is at the axis (A s2/m).
     fn inertia(&self, m: &Middle) -> f64 {
-        self.ram_mass_kg / self.motor.torque_constant_nm_per_a * m.per_way * m.per_way
+        self.ram_mass_kg * self.per_kf() * m.per_way * m.per_way
     }
 
     /// Whether an axis that was measured stands.
@@ -162,11 +181,11 @@ impl Linked {
 
     /// T without the acceleration of the axis, and without losses (A). `part_a` is the force of the part over the force constant.
     fn standing_a(&self, m: &Middle, part_a: f64) -> f64 {
-        let kf = self.motor.torque_constant_nm_per_a;
+        let per_kf = self.per_kf();
         let v = clamp(m.axis_m_per_s, FASTEST_M_PER_S);
-        let thrown_a = self.ram_mass_kg / kf * m.bend_per_m * v * v;
+        let thrown_a = self.ram_mass_kg * per_kf * m.bend_per_m * v * v;
         let of = &self.counterbalance;
-        let carried_a = of.constant_n / kf + of.rate_n_per_m / kf * (m.ram_m - of.at_m);
+        let carried_a = of.constant_n * per_kf + of.rate_n_per_m * per_kf * (m.ram_m - of.at_m);
         clamp(m.per_way * (thrown_a + part_a + carried_a), LARGEST_A)
     }
 
@@ -220,17 +239,12 @@ impl Linked {
         torque_a * self.measured(m, torque_a)
     }
 
-    /// What a part asks of the axis, without losses (A).
-    pub fn through_a(&self, m: &Middle, part_a: f64) -> f64 {
-        clamp(m.per_way * part_a, LARGEST_A)
-    }
-
     /// What the ram alone asks of an axis that moves and accelerates so, without losses (A).
     fn ram_a(&self, m: &Middle, axis_m_per_s2: f64) -> f64 {
         self.standing_a(m, 0.0) + self.inertia(m) * axis_m_per_s2
     }
 
-    /// What the load of an axis that was measured to move and accelerate so has beside a part, which is `through_a` ([`Self::through_a`], A): the
+    /// What the load of an axis that was measured to move and accelerate so has beside a part, which is `through_a`, without losses (A): the
     /// ram, and the losses of both.
     pub fn beside_a(&self, m: &Middle, axis_m_per_s2: f64, through_a: f64) -> f64 {
         let torque_a = clamp(self.ram_a(m, axis_m_per_s2) + through_a, LARGEST_A);
@@ -325,22 +339,38 @@ impl Linked {
     /// constant (A), with the ram there.
     pub fn ahead_of(&self, walk: &Walk<'_>, part_a: impl Fn(&Middle) -> f64) -> Burden {
         let ([x, v, ..], (p, _)) = (walk.now(), walk.axis());
-        self.ahead_near(walk, &self.near(x, v, p.step_s), part_a)
+        let near = self.near(x, v, p.step_s);
+        self.ahead_near(walk, &near, None, part_a).0
     }
 
-    /// The same with what is near in its cycle.
-    fn ahead_near(&self, walk: &Walk<'_>, near: &Near, part_a: impl Fn(&Middle) -> f64) -> Burden {
+    /// The same with what is near in its cycle, and with the T of the substep before, if the axis has moved on in it: that is as good to begin
+    /// with as the balance of forces. Beside it stands the T of this one, if it moves on.
+    fn ahead_near(
+        &self,
+        walk: &Walk<'_>,
+        near: &Near,
+        before_a: Option<f64>,
+        part_a: impl Fn(&Middle) -> f64,
+    ) -> (Burden, Option<f64>) {
         let (p, l) = walk.axis();
         let per_step_s = per_step_s(p);
         let [x0, v0, i0, _, _] = walk.now();
-        let m = self.at_near(near, x0 + 0.5 * p.step_s * v0, v0);
-        let current_a = i0 - walk.disturbance_a();
-        let (first, _) = self.first((p, l), (v0, current_a), &m, part_a(&m));
+        let ahead_m = x0 + 0.5 * p.step_s * v0;
+        let (ahead, third) = self.at_near(near, ahead_m, v0);
+        let first = if let Some(torque_a) = before_a.filter(|_| v0 != 0.0) {
+            self.burden(torque_a)
+        } else {
+            let current_a = i0 - walk.disturbance_a();
+            let part_a = part_a(&ahead);
+            self.first((p, l), (v0, current_a), &ahead, part_a).0
+        };
         let [x1, v1, ..] = walk.tried(&first);
         if v0 == 0.0 && v1 == 0.0 {
-            return first;
+            return (first, None);
         }
-        let between = |x1: f64, v1: f64| self.at_near(near, 0.5 * (x0 + x1), 0.5 * (v0 + v1));
+        // The middle of what was tried is hardly beside what was expected.
+        let between =
+            |x1: f64, v1: f64| ahead.beside(third, 0.5 * (x0 + x1) - ahead_m, 0.5 * (v0 + v1));
         let m = between(x1, v1);
         let along = if v0 != 0.0 { v0 } else { v1 };
         let direction = if along < 0.0 { -1.0 } else { 1.0 };
@@ -360,7 +390,7 @@ impl Linked {
         let [x2, v2, ..] = walk.tried(&burden);
         if v0 * v1 <= 0.0 || v0 * v2 <= 0.0 {
             // A mean acceleration over a rest is not that of the motion: a T that goes by it more closely is no better.
-            return burden;
+            return (burden, None);
         }
         // By how much the ram asks for more under each of these than it was taken to ask for.
         let asked_a = standing_a + inertia * (v1 - v0) * per_step_s;
@@ -368,13 +398,17 @@ impl Linked {
         let m = between(x2, v2);
         let asked_a = self.standing_a(&m, part_a(&m)) + self.inertia(&m) * (v2 - v0) * per_step_s;
         let off_a = clamp(asked_a, LARGEST_A) - torque_a;
+        if off_a.abs() <= CLOSE * torque_a.abs() {
+            return (burden, Some(torque_a));
+        }
         // It falls by 1 for each more of T at least, and by no more than the bare axis answers with.
         let (more, _) = self.losses();
         let steepest = 1.0 + (1.0 + more) * inertia * bare;
         let slope = (first_off_a - off_a) / (torque_a - first.load_a);
         let slope = if slope > 1.0 { slope } else { 1.0 };
         let slope = if slope < steepest { slope } else { steepest };
-        self.burden(clamp(torque_a + off_a / slope, LARGEST_A))
+        let torque_a = clamp(torque_a + off_a / slope, LARGEST_A);
+        (self.burden(torque_a), Some(torque_a))
     }
 
     /// Advances place `l` by a cycle, from `before` into `after`. `part_a` is the force of a part over the force constant (A), with the ram there.
@@ -382,8 +416,10 @@ impl Linked {
         let (p, _) = walk.axis();
         let [x, v, ..] = walk.now();
         let near = self.near(x, v, p.period_s);
+        let mut torque_a = None;
         for _ in 0..SUBSTEPS {
-            let burden = self.ahead_near(&walk, &near, &part_a);
+            let burden;
+            (burden, torque_a) = self.ahead_near(&walk, &near, torque_a, &part_a);
             walk.step(&burden);
         }
         walk.end(after);

@@ -9,18 +9,18 @@
 //! W_n = sum of w_k w_(n-k):   w_n = (W_n - w_1 w_(n-1) - ... - w_(n-1) w_1) / (2 w_0)
 //! ```
 //!
-//! Up to [`REACH_RAD`] from there what is left out of the Jacobian is below 1e-11 of the crank for common rods. A rod that is hardly longer than its
+//! Up to [`REACH_RAD`] from there what is left out of the Jacobian is below 1e-8 of the crank for common rods, and 1e-12 a tenth of that way from there. A rod that is hardly longer than its
 //! crank has a root that bends too sharply for that: its series holds nowhere, and nothing is won. The piece of a table is a polynomial already: it
 //! holds to the ends of the piece.
 
 use super::kinematics::{Kinematics, Table};
 
 /// Coefficients of the place of the ram.
-pub const TERMS: usize = 8;
+pub const TERMS: usize = 6;
 /// How far from its middle the series of a crank holds (rad).
 pub const REACH_RAD: f64 = 0.05;
 /// What the last two terms of the Jacobian may be there (share of the crank): each is some hundredth of the one before, or every second is 0.
-const LAST_TERMS_MAX: f64 = 1e-7;
+const LAST_TERMS_MAX: f64 = 1e-4;
 
 /// The ram around a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +62,8 @@ impl Near {
             *c *= factor;
             factor *= rad_per_m;
         }
-        let [low, high] = self.reach.map(|rad| rad / rad_per_m);
+        let per_rad = 1.0 / rad_per_m;
+        let [low, high] = self.reach.map(|rad| rad * per_rad);
         new.reach = if rad_per_m > 0.0 {
             [low, high]
         } else {
@@ -71,34 +72,37 @@ impl Near {
         new
     }
 
-    /// Place of the ram (m), its derivative, and how that changes, at a place of what it is around; none beyond its reach.
-    pub fn follow(&self, at: f64) -> Option<(f64, f64, f64)> {
+    /// Place of the ram (m) and its first three derivatives at a place of what it is around; none beyond its reach.
+    pub fn follow(&self, at: f64) -> Option<[f64; 4]> {
         let d = at - self.middle;
         let [low, high] = self.reach;
         if !(d >= low && d <= high) {
             return None;
         }
-        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.series;
+        let [c0, c1, c2, c3, c4, c5] = self.series;
         // Pairs of terms are known sooner than one after the other.
-        let (d2, s) = (d * d, c0 + c1 * d);
-        let d4 = d2 * d2;
-        let place = (s + (c2 + c3 * d) * d2) + ((c4 + c5 * d) + (c6 + c7 * d) * d2) * d4;
-        let slope = ((c1 + 2.0 * c2 * d) + (3.0 * c3 + 4.0 * c4 * d) * d2)
-            + ((5.0 * c5 + 6.0 * c6 * d) + 7.0 * c7 * d2) * d4;
-        let bend = ((2.0 * c2 + 6.0 * c3 * d) + (12.0 * c4 + 20.0 * c5 * d) * d2)
-            + (30.0 * c6 + 42.0 * c7 * d) * d4;
-        Some((place, slope, bend))
+        let d2 = d * d;
+        let place = (c0 + c1 * d) + ((c2 + c3 * d) + (c4 + c5 * d) * d2) * d2;
+        let slope = (c1 + 2.0 * c2 * d) + ((3.0 * c3 + 4.0 * c4 * d) + 5.0 * c5 * d2) * d2;
+        let bend = (2.0 * c2 + 6.0 * c3 * d) + (12.0 * c4 + 20.0 * c5 * d) * d2;
+        let third = (6.0 * c3 + 24.0 * c4 * d) + 60.0 * c5 * d2;
+        Some([place, slope, bend, third])
     }
 }
 
-fn straight(s_m: f64, slope: f64) -> [f64; TERMS] {
+/// Coefficients of powers.
+type Series = [f64; TERMS];
+
+fn straight(s_m: f64, slope: f64) -> Series {
     let mut series = [0.0; TERMS];
     (series[0], series[1]) = (s_m, slope);
     series
 }
 
 /// Series and reach of a crank.
-fn crank(radius_m: f64, rod_m: f64, q_rad: f64) -> ([f64; TERMS], [f64; 2]) {
+fn crank(radius_m: f64, rod_m: f64, q_rad: f64) -> (Series, [f64; 2]) {
+    /// 1 / n!.
+    const PER_FACTORIAL: Series = [1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0];
     let (sin, cos) = libm::sincos(q_rad);
     let (a, c) = (radius_m * sin, radius_m * cos);
     // Of r cos q, and of W without its constant: each derivative turns by a quarter.
@@ -110,17 +114,13 @@ fn crank(radius_m: f64, rod_m: f64, q_rad: f64) -> ([f64; TERMS], [f64; 2]) {
     let half = 0.5 / w[0];
     let mut series = [0.0; TERMS];
     series[0] = radius_m * (1.0 - cos) + rod_m - w[0];
-    // 1 / n!, and 2^n / n!.
-    let (mut once, mut doubled) = (1.0, 1.0);
+    w[1] = 2.0 * twice[1] * half;
+    w[2] = (2.0 * twice[2] - w[1] * w[1]) * half;
+    w[3] = (4.0 / 3.0 * twice[3] - 2.0 * (w[1] * w[2])) * half;
+    w[4] = (2.0 / 3.0 * twice[0] - 2.0 * (w[1] * w[3]) - w[2] * w[2]) * half;
+    w[5] = (4.0 / 15.0 * twice[1] - 2.0 * (w[1] * w[4] + w[2] * w[3])) * half;
     for n in 1..TERMS {
-        once /= n as f64;
-        doubled *= 2.0 / n as f64;
-        let mut left = doubled * twice[n % 4];
-        for k in 1..n {
-            left -= w[k] * w[n - k];
-        }
-        w[n] = left * half;
-        series[n] = -(once * turns[n % 4]) - w[n];
+        series[n] = -(PER_FACTORIAL[n] * turns[n % 4]) - w[n];
     }
     let mut power = radius_m;
     let mut holds = true;
@@ -135,7 +135,7 @@ fn crank(radius_m: f64, rod_m: f64, q_rad: f64) -> ([f64; TERMS], [f64; 2]) {
 }
 
 /// Series and reach of the piece of a table.
-fn of_table(table: &Table, q_rad: f64) -> ([f64; TERMS], [f64; 2]) {
+fn of_table(table: &Table, q_rad: f64) -> (Series, [f64; 2]) {
     let [first, last] = table.ends_rad();
     let (s_m, m_per_rad, bend) = table.follow(q_rad);
     let mut series = straight(s_m, m_per_rad);
@@ -162,7 +162,7 @@ mod tests {
         for n in 0..=20 {
             // Not the very ends, where another piece of a table begins.
             let at = q + low + (high - low) * (0.001 + 0.998 * f64::from(n) / 20.0);
-            let (s, j, b) = near.follow(at).expect("within reach");
+            let [s, j, b, _] = near.follow(at).expect("within reach");
             let (s1, j1, b1) = kinematics.follow(at);
             for (worst, off) in worst.iter_mut().zip([s - s1, j - j1, b - b1]) {
                 *worst = off.abs().max(*worst);
@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn a_crank_is_its_series_to_ten_digits() {
+    fn a_crank_is_its_series_to_seven_digits() {
         for rod_m in [0.15, 0.3, 0.9] {
             let crank = Kinematics::crank(0.06, rod_m).expect("a crank");
             for n in -70..70 {
                 let [s, j, b] = off(&crank, 0.1 * f64::from(n));
                 assert!(
-                    s < 2e-14 && j < 2e-12 && b < 2e-9,
+                    s < 2e-11 && j < 2e-9 && b < 2e-7,
                     "{rod_m}, {n}: {s} {j} {b}"
                 );
             }
@@ -193,7 +193,7 @@ mod tests {
             let q = 0.1 * f64::from(n);
             held += i32::from(Near::of(&crank, q).reach[1] > 0.0);
             let [s, j, _] = off(&crank, q);
-            assert!(s < 1e-9 && j < 1e-7, "{n}: {s} {j}");
+            assert!(s < 1e-7 && j < 1e-5, "{n}: {s} {j}");
         }
         assert!((1..140).contains(&held), "{held}");
     }
@@ -219,12 +219,12 @@ mod tests {
         let crank = Kinematics::crank(0.06, 0.3).expect("a crank");
         for rad_per_m in [30.0, -30.0] {
             let near = Near::of(&crank, 0.7).of_axis(0.2, rad_per_m);
-            for d_m in [-0.0015, 0.0, 0.001] {
-                let (s, j, b) = near.follow(0.2 + d_m).expect("within reach");
+            for d_m in [-0.0001, 0.0, 0.0001] {
+                let [s, j, b, _] = near.follow(0.2 + d_m).expect("within reach");
                 let (s1, j1, b1) = crank.follow(0.7 + d_m * rad_per_m);
-                assert!((s - s1).abs() < 1e-14);
-                assert!((j - j1 * rad_per_m).abs() < 1e-11);
-                assert!((b - b1 * rad_per_m * rad_per_m).abs() < 1e-8);
+                assert!((s - s1).abs() < 1e-13);
+                assert!((j - j1 * rad_per_m).abs() < 1e-10);
+                assert!((b - b1 * rad_per_m * rad_per_m).abs() < 1e-6);
             }
             assert_eq!(near.follow(0.202), None);
             assert_eq!(near.follow(f64::NAN), None);

@@ -15,6 +15,7 @@ use twinstep_models::axis::load::ContactFilter;
 use twinstep_models::axis::stiff::{self, Met};
 use twinstep_models::axis::{AxisState, LaneParams};
 use twinstep_models::lane::{LANES, Lane, ZERO, larger};
+use twinstep_models::press::linked::LARGEST_A;
 use twinstep_models::press::workpiece::{Forming, Workpiece};
 use twinstep_models::sample::Context;
 use twinstep_models::simd::Vector;
@@ -325,11 +326,15 @@ impl PressLane {
             for one in presses.linked {
                 speed[one.place()] = filtered[one.place()];
             }
-            let places = V::places(part);
-            let rams = Self::rams(presses.linked, places, &mut at, &mut speed);
-            let [x, v] = V::each([&at, &speed], part);
+            // Axes that are their own rams go as far as these.
+            let mut per_way = [1.0; LANES];
+            let lanes = [&mut at, &mut speed, &mut per_way];
+            Self::rams(presses.linked, V::places(part), lanes);
+            let [x, v, per_way] = V::each([&at, &speed, &per_way], part);
             self.touched(presses.curves, x, v, remembers, part);
-            self.through(presses.linked, &rams, places);
+            // What the parts ask of the axes, and not of the rams; without losses, which jump where the axis turns.
+            let through_a = per_way * V::load(&self.contact_a, part);
+            (through_a.limited(V::splat(LARGEST_A))).store(&mut self.contact_a, part);
         }
         let contact_a = V::load(&self.contact_a, part);
         self.filter.push(p, contact_a, part)

@@ -82,10 +82,10 @@ impl Abreast {
             lane[l] = c;
         }
         [self.low_m[l], self.high_m[l]] = reach;
-        let kf = linked.motor.torque_constant_nm_per_a;
-        self.mass[l] = linked.ram_mass_kg / kf;
-        self.carried_a[l] = linked.counterbalance.constant_n / kf;
-        self.carried_a_per_m[l] = linked.counterbalance.rate_n_per_m / kf;
+        let per_kf = linked.per_kf();
+        self.mass[l] = linked.ram_mass_kg * per_kf;
+        self.carried_a[l] = linked.counterbalance.constant_n * per_kf;
+        self.carried_a_per_m[l] = linked.counterbalance.rate_n_per_m * per_kf;
         self.carried_at_m[l] = linked.counterbalance.at_m;
         (self.more[l], self.less[l]) = linked.losses();
     }
@@ -262,15 +262,16 @@ impl<'a, V: Vector> Cycle<'a, V> {
         let mut good = V::mask(able, self.part);
         let bend = V::load(&self.p.bend, self.part);
         let mut from_m = start_m;
+        let mut torque_a = None;
         for n in 1..=SUBSTEPS {
             let t = V::splat(n as f64 / SUBSTEPS as f64);
             let before = start_m + t * first_m;
             let after = end_m - (self.one - t) * second_m;
             // At the bend itself the second slope holds already.
             let to_m = V::select(bend.above(t), before, after);
-            let (steps, next) = self.substep(&now, from_m, to_m);
-            good = V::both(good, steps);
-            now = next;
+            let stepped = self.substep(&now, [from_m, to_m], torque_a);
+            good = V::both(good, stepped.good);
+            (now, torque_a) = (stepped.next, stepped.torque_a);
             from_m = to_m;
             if V::bits(good, self.part) == 0 {
                 break;

@@ -97,26 +97,16 @@ impl PressLane {
     }
 
     /// Puts the rams of `places` into the places of their axes: where they were measured to be (m) and how fast (m/s). Where an axis
-    /// stands its ram does: while it holds and the frame springs a little, it is on no way back.
+    /// stands its ram does: while it holds and the frame springs a little, it is on no way back. `per_way` becomes how far each goes per way of
+    /// its axis.
     #[cold]
     #[inline(never)]
-    pub fn rams(linked: &[LinkedPress], places: u8, x: &mut Lane, v: &mut Lane) -> [Middle; LANES] {
-        let mut middles = [Middle::default(); LANES];
+    pub(super) fn rams(linked: &[LinkedPress], places: u8, [x, v, per_way]: [&mut Lane; 3]) {
         for (one, l) in at_places(linked, places) {
             let at = one.linked.place(x[l], v[l]);
             let stands = one.linked.stands(&at);
             (x[l], v[l]) = (at.ram_m, if stands { 0.0 } else { at.ram_m_per_s() });
-            middles[l] = at;
-        }
-        middles
-    }
-
-    /// What the parts ask of the axes, those with the bits of `places`, and not of the rams; without losses, which jump where the axis turns.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn through(&mut self, linked: &[LinkedPress], rams: &[Middle; LANES], places: u8) {
-        for (one, l) in at_places(linked, places) {
-            self.contact_a[l] = one.linked.through_a(&rams[l], self.contact_a[l]);
+            per_way[l] = at.per_way;
         }
     }
 
@@ -160,8 +150,8 @@ impl PressLane {
     #[cold]
     #[inline(never)]
     pub fn rams_in_parts(&self, linked: &[LinkedPress], places: u8, x: &Lane) -> u8 {
-        let (mut x, mut v) = (*x, ZERO);
-        Self::rams(linked, places, &mut x, &mut v);
+        let (mut x, mut v, mut per_way) = (*x, ZERO, ZERO);
+        Self::rams(linked, places, [&mut x, &mut v, &mut per_way]);
         let bits = (0..Portable::PARTS).fold(0, |bits, part| {
             bits | self.in_a_part(Portable::load(&x, part), part)
         });

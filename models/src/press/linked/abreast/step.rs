@@ -7,10 +7,18 @@
     reason = "an iterator's adapter over vectors is not made for the unit"
 )]
 
-use super::super::FASTEST_M_PER_S;
+use super::super::{CLOSE, FASTEST_M_PER_S};
 use super::{Cycle, Middles, Now};
 use crate::lane::Lane;
 use crate::simd::Vector;
+
+/// A substep, and whether nothing happens in it.
+pub(super) struct Stepped<V: Vector> {
+    pub good: V::Mask,
+    pub next: Now<V>,
+    /// T of the axes that moved on (A), if any did.
+    pub torque_a: Option<V>,
+}
 
 /// What a substep begins with.
 struct Begin<V> {
@@ -18,9 +26,15 @@ struct Begin<V> {
     e: V,
     slope: V,
     to_m: V,
+    /// Where axes are expected in the middle of it (m), their rams there, and how J' changes (1/m2).
+    ahead_m: V,
+    ahead: Middles<V>,
+    third: V,
     /// What the ram asks for without its acceleration, and what pushes the axis without dry friction (A).
     standing_a: V,
     push_a: V,
+    /// T of the substep before (A).
+    before_a: Option<V>,
 }
 
 /// What a substep of moving axes comes to without a load.
@@ -39,67 +53,93 @@ struct Free<V> {
 
 impl<V: Vector> Cycle<'_, V> {
     #[inline(always)]
-    pub(super) fn substep(&self, now: &Now<V>, from_m: V, to_m: V) -> (V::Mask, Now<V>) {
+    pub(super) fn substep(
+        &self,
+        now: &Now<V>,
+        [from_m, to_m]: [V; 2],
+        before_a: Option<V>,
+    ) -> Stepped<V> {
         let slope = (to_m - from_m).over(self.step_s);
         let e = from_m - now.x;
         let asked_a = self.kv * (self.kx * e + self.kff * slope - now.v) + now.q;
-        let (known, m) = self.met(now.x + self.half * self.step_s * now.v, now.v);
-        let known = V::both(known, asked_a.inside(self.limit_a));
+        let ahead_m = now.x + self.half * self.step_s * now.v;
+        let (near, ahead, third) = self.follow(ahead_m, now.v);
+        let (known, standing_a) = self.standing_a(&ahead);
+        let known = V::both(V::both(near, known), asked_a.inside(self.limit_a));
         let begin = Begin {
             e,
             slope,
             to_m,
-            standing_a: self.standing_a(&m.0, m.1),
+            ahead_m,
+            ahead,
+            third,
+            standing_a,
             push_a: now.i - self.disturbance_a - self.gravity_a - self.viscous * now.v,
+            before_a,
         };
         let moves = now.v.size().above(self.zero);
         let stands = now.v.inside(self.zero);
-        let (mut good, mut next) = (V::mask(0, self.part), *now);
+        let mut stepped = Stepped {
+            good: V::mask(0, self.part),
+            next: *now,
+            torque_a: None,
+        };
         if V::bits(moves, self.part) != 0 {
-            let (goes_on, moved) = self.moving(now, &begin, self.inertia(&m.0));
-            good = V::both(moves, goes_on);
-            next = moved;
+            let (goes_on, moved, torque_a) = self.moving(now, &begin);
+            stepped.good = V::both(moves, goes_on);
+            stepped.next = moved;
+            stepped.torque_a = Some(torque_a);
         }
         if V::bits(stands, self.part) != 0 {
             let (rests, rested) = self.resting(now, &begin);
-            good = V::either(good, V::both(stands, rests));
-            next = chosen(stands, &rested, &next);
+            stepped.good = V::either(stepped.good, V::both(stands, rests));
+            stepped.next = chosen(stands, &rested, &stepped.next);
         }
-        (V::both(known, good), next)
+        stepped.good = V::both(known, stepped.good);
+        stepped
     }
 
-    /// The ram with the axis there and as fast, where its series holds.
+    /// The ram with the axis there and as fast, where its series holds, and how J' changes.
     #[inline(always)]
-    fn follow(&self, x: V, v: V) -> (V::Mask, Middles<V>) {
+    fn follow(&self, x: V, v: V) -> (V::Mask, Middles<V>, V) {
         let d = x - self.middle_m;
         let holds = V::both(self.low_m.within(d), d.within(self.high_m));
-        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.series;
-        let [n2, n3, n4, n5, n6] = [2.0, 3.0, 4.0, 5.0, 6.0].map(V::splat);
-        let [n7, n12, n20, n30, n42] = [7.0, 12.0, 20.0, 30.0, 42.0].map(V::splat);
-        let (d2, s) = (d * d, c0 + c1 * d);
-        let d4 = d2 * d2;
+        let [c0, c1, c2, c3, c4, c5] = self.series;
+        let [n2, n3, n4, n5, n6] = [
+            V::splat(2.0),
+            V::splat(3.0),
+            V::splat(4.0),
+            V::splat(5.0),
+            V::splat(6.0),
+        ];
+        let [n12, n20, n24, n60] = [
+            V::splat(12.0),
+            V::splat(20.0),
+            V::splat(24.0),
+            V::splat(60.0),
+        ];
+        let d2 = d * d;
         let middles = Middles {
             v,
-            ram_m: (s + (c2 + c3 * d) * d2) + ((c4 + c5 * d) + (c6 + c7 * d) * d2) * d4,
-            per_way: ((c1 + n2 * c2 * d) + (n3 * c3 + n4 * c4 * d) * d2)
-                + ((n5 * c5 + n6 * c6 * d) + n7 * c7 * d2) * d4,
-            bend_per_m: ((n2 * c2 + n6 * c3 * d) + (n12 * c4 + n20 * c5 * d) * d2)
-                + (n30 * c6 + n42 * c7 * d) * d4,
+            ram_m: (c0 + c1 * d) + ((c2 + c3 * d) + (c4 + c5 * d) * d2) * d2,
+            per_way: (c1 + n2 * c2 * d) + ((n3 * c3 + n4 * c4 * d) + n5 * c5 * d2) * d2,
+            bend_per_m: (n2 * c2 + n6 * c3 * d) + (n12 * c4 + n20 * c5 * d) * d2,
         };
-        (holds, middles)
+        let third = (n6 * c3 + n24 * c4 * d) + n60 * c5 * d2;
+        (holds, middles, third)
     }
 
-    /// The same in the middle of a substep, and what the part asks for there.
+    /// The ram in the middle of a substep that was tried, hardly beside where it was expected.
     #[inline(always)]
-    fn between(&self, now: &Now<V>, next: &Now<V>) -> (V::Mask, (Middles<V>, V)) {
-        self.met(self.half * (now.x + next.x), self.half * (now.v + next.v))
-    }
-
-    #[inline(always)]
-    fn met(&self, x: V, v: V) -> (V::Mask, (Middles<V>, V)) {
-        let (holds, m) = self.follow(x, v);
-        let (known, part_a) = self.part_a(&m);
-        (V::both(holds, known), (m, part_a))
+    fn between(&self, now: &Now<V>, begin: &Begin<V>, next: &Now<V>) -> Middles<V> {
+        let way_m = self.half * (now.x + next.x) - begin.ahead_m;
+        let m = &begin.ahead;
+        Middles {
+            v: self.half * (now.v + next.v),
+            ram_m: m.ram_m + way_m * (m.per_way + self.half * way_m * m.bend_per_m),
+            per_way: m.per_way + way_m * m.bend_per_m,
+            bend_per_m: m.bend_per_m + way_m * begin.third,
+        }
     }
 
     /// What a part asks for (A), where it has no curve or is not met.
@@ -116,12 +156,18 @@ impl<V: Vector> Cycle<'_, V> {
         (known, V::select(meets, force_a, zero))
     }
 
+    /// T without the acceleration of the axis and without losses (A), where nothing of it is beyond what there may be.
     #[inline(always)]
-    fn standing_a(&self, m: &Middles<V>, part_a: V) -> V {
-        let v = m.v.limited(V::splat(FASTEST_M_PER_S));
-        let thrown_a = self.mass * m.bend_per_m * v * v;
+    fn standing_a(&self, m: &Middles<V>) -> (V::Mask, V) {
+        let (known, part_a) = self.part_a(m);
+        let thrown_a = self.mass * m.bend_per_m * m.v * m.v;
         let carried_a = self.carried_a + self.carried_a_per_m * (m.ram_m - self.carried_at_m);
-        (m.per_way * (thrown_a + part_a + carried_a)).limited(self.largest_a)
+        let standing_a = m.per_way * (thrown_a + part_a + carried_a);
+        let allowed = V::both(
+            m.v.inside(V::splat(FASTEST_M_PER_S)),
+            standing_a.inside(self.largest_a),
+        );
+        (V::both(known, allowed), standing_a)
     }
 
     #[inline(always)]
@@ -129,12 +175,22 @@ impl<V: Vector> Cycle<'_, V> {
         self.mass * m.per_way * m.per_way
     }
 
+    /// T in the direction of the motion (A), likewise.
     #[inline(always)]
-    fn torque_a(&self, standing_a: V, inertia: V, [free, answers]: [V; 2], towards: V) -> V {
-        let lossless_a = (standing_a + inertia * free).limited(self.largest_a);
+    fn torque_a(
+        &self,
+        standing_a: V,
+        inertia: V,
+        [free, answers]: [V; 2],
+        towards: V,
+    ) -> (V::Mask, V) {
+        let lossless_a = standing_a + inertia * free;
         let drives = (lossless_a * towards).above(self.zero);
         let share = V::select(drives, self.one + self.more, self.one - self.less);
-        lossless_a.over(self.one + share * inertia * answers)
+        (
+            lossless_a.inside(self.largest_a),
+            lossless_a.over(self.one + share * inertia * answers),
+        )
     }
 
     /// What is lost of `torque_a` while the axis moves `towards` (A).
@@ -204,7 +260,7 @@ impl<V: Vector> Cycle<'_, V> {
 
     /// A substep of axes that move: tried twice, and made with what follows from that.
     #[inline(always)]
-    fn moving(&self, now: &Now<V>, begin: &Begin<V>, inertia: V) -> (V::Mask, Now<V>) {
+    fn moving(&self, now: &Now<V>, begin: &Begin<V>) -> (V::Mask, Now<V>, V) {
         let moving = &self.p.fine.abreast.0;
         let towards = V::select(now.v.above(self.zero), self.one, self.zero - self.one);
         let (e, slope) = (begin.e, begin.slope);
@@ -218,40 +274,64 @@ impl<V: Vector> Cycle<'_, V> {
             to_m: begin.to_m,
             towards,
         };
-        let least = (begin.push_a - towards * free.dry_a) * self.bare;
-        let first_a = self.torque_a(begin.standing_a, inertia, [least, self.bare], towards);
-        let (first_good, first, _) = self.tried(now, &free, first_a);
+        let (mut known, first_a) = match begin.before_a {
+            Some(before_a) => (V::mask(u8::MAX, self.part), before_a),
+            None => {
+                let least = (begin.push_a - towards * free.dry_a) * self.bare;
+                let inertia = self.inertia(&begin.ahead);
+                self.torque_a(begin.standing_a, inertia, [least, self.bare], towards)
+            }
+        };
+        let (good, first, _) = self.tried(now, &free, first_a);
+        known = V::both(known, good);
 
-        let (first_known, m) = self.between(now, &first);
-        let (standing_a, inertia) = (self.standing_a(&m.0, m.1), self.inertia(&m.0));
+        let m = self.between(now, begin, &first);
+        let (good, standing_a) = self.standing_a(&m);
+        known = V::both(known, good);
+        let inertia = self.inertia(&m);
         let paid_a = first_a + towards * self.lost_a(first_a, towards);
         let least = (first.v - now.v) * self.per_step_s + self.answers * paid_a;
-        let second_a = self.torque_a(standing_a, inertia, [least, self.answers], towards);
-        let (second_good, second, _) = self.tried(now, &free, second_a);
-        let asked_a = standing_a + inertia * (first.v - now.v) * self.per_step_s;
-        let first_off_a = asked_a.limited(self.largest_a) - first_a;
+        let of = [least, self.answers];
+        let (good, second_a) = self.torque_a(standing_a, inertia, of, towards);
+        known = V::both(known, good);
+        let (good, mut second, b) = self.tried(now, &free, second_a);
+        known = V::both(known, good);
+        second.r = self.reported(now, begin, b);
+        let first_asked_a = standing_a + inertia * (first.v - now.v) * self.per_step_s;
+        known = V::both(known, first_asked_a.inside(self.largest_a));
 
-        let (second_known, m) = self.between(now, &second);
-        let asked_a =
-            self.standing_a(&m.0, m.1) + self.inertia(&m.0) * (second.v - now.v) * self.per_step_s;
-        let off_a = asked_a.limited(self.largest_a) - second_a;
+        let m = self.between(now, begin, &second);
+        let (good, standing_a) = self.standing_a(&m);
+        known = V::both(known, good);
+        let asked_a = standing_a + self.inertia(&m) * (second.v - now.v) * self.per_step_s;
+        known = V::both(known, asked_a.inside(self.largest_a));
+        let off_a = asked_a - second_a;
+        let close = off_a.size().within(V::splat(CLOSE) * second_a.size());
+        if V::bits(V::both(known, close), self.part) == V::bits(known, self.part) {
+            return (known, second, second_a);
+        }
+        let first_off_a = first_asked_a - first_a;
         let steepest = self.one + (self.one + self.more) * inertia * self.bare;
         let falls = (first_off_a - off_a).over(second_a - first_a);
         let falls = falls.larger(self.one).smaller(steepest);
-        let third_a = (second_a + off_a.over(falls)).limited(self.largest_a);
-        let (good, mut next, b) = self.tried(now, &free, third_a);
-        let reported = &moving.reported;
-        // The walk adds what is left of the reported current to the slope.
-        let [of_r, of_slope] = V::each([&reported[7], &reported[4]], self.part);
-        let [of_e, of_v, of_i] = V::each([&reported[0], &reported[1], &reported[2]], self.part);
-        let [of_q, of_b] = V::each([&reported[3], &reported[6]], self.part);
-        let free_r = (of_slope * slope + of_r * now.r)
-            + ((of_i * now.i + of_q * now.q) + (of_e * e + of_v * now.v));
-        next.r = free_r + of_b * b;
+        let third_a = second_a + off_a.over(falls);
+        let (good, mut third, b) = self.tried(now, &free, third_a);
+        third.r = self.reported(now, begin, b);
+        let good = V::both(good, third_a.inside(self.largest_a));
+        known = V::both(known, V::either(close, good));
+        let next = chosen(close, &second, &third);
+        (known, next, V::select(close, second_a, third_a))
+    }
 
-        let known = V::both(first_known, second_known);
-        let good = V::both(V::both(first_good, second_good), good);
-        (V::both(known, good), next)
+    /// The reported current at the end under a load (A), with what is left of it as the walk adds it up.
+    #[inline(always)]
+    fn reported(&self, now: &Now<V>, begin: &Begin<V>, b: V) -> V {
+        let row = &self.p.fine.abreast.0.reported;
+        let of_current = V::load(&row[2], self.part) * now.i + V::load(&row[3], self.part) * now.q;
+        let of_error = V::load(&row[0], self.part) * begin.e + V::load(&row[1], self.part) * now.v;
+        let of_slope =
+            V::load(&row[4], self.part) * begin.slope + V::load(&row[7], self.part) * now.r;
+        of_slope + (of_current + of_error) + V::load(&row[6], self.part) * b
     }
 
     /// A substep of axes that rest, under what their rams ask for at rest.
