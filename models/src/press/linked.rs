@@ -23,12 +23,13 @@
 //! efficiency, the rest in the friction of the axis.
 //!
 //! # One cycle ahead
-//! Such an axis is stepped by itself, in the substeps of [`mod@crate::axis::walk`]. Over a substep the load stands still; it is that of the middle of
-//! it, and of its mean acceleration a. That one is not known before the step, and a load that goes by the acceleration of the substep before would
-//! diverge as soon as `m J^2 > M0`. So a substep is tried, first under the T of the balance of forces at its start. The step is linear in what
-//! the motor pays, `dv1/dL = -c` being in its matrix: paying nothing its mean acceleration would be `f = (v1 - v) / h + c / h L1`, h being its length
-//! and L1 what was paid. With T0, which is T without a, and J in the middle between start and end of that pass, and e for 1 / eta or eta_b, the T under
-//! which the step ends as it says is
+//! Such an axis is stepped by itself, in the substeps of [`mod@crate::axis::walk`]. Over a substep the load stands still; it is
+//! that of the middle of it, and of its mean acceleration a. That one is not known before the step, and a load that goes by the
+//! acceleration of the substep before would diverge as soon as `m J^2 > M0`. So a substep is tried, first under the T of the
+//! substep before, and in the first of a cycle, or out of a rest, under that of the balance of forces at its start. The step is
+//! linear in what the motor pays, `dv1/dL = -c` being in its matrix: paying nothing its mean acceleration would be `f = (v1 - v)
+//! / h + c / h L1`, h being its length and L1 what was paid. With T0, which is T without a, and J in the middle between start and
+//! end of that pass, and e for 1 / eta or eta_b, the T under which the step ends as it says is
 //!
 //! ```text
 //! T / kf = T0 / kf + m J^2 / kf a,   a = f - c / h e T / kf:   T / kf = (T0 / kf + m J^2 / kf f) / (1 + e m J^2 / kf c / h)
@@ -40,6 +41,9 @@
 //! the axis starts, stops or turns around T stays that of the second pass. A load that stands still leaves an error of second order in h, which grows with
 //! `m J^2 / M0`: over a whole cycle it was that of Runge-Kutta and more with a heavy ram. `models/tests/linked.rs` has how far from the exact
 //! solution it is, and that it holds up to [`RAM_SHARE_MAX`].
+//!
+//! Where the ram is comes from its power series around the middle of the cycle (`press/near.rs`), and the middle of a pass from that of the substep, by
+//! J' and J''. Axes to which nothing happens in a cycle are stepped side by side ([`Abreast`]), operation by operation as one by itself is.
 
 mod abreast;
 

@@ -1,17 +1,17 @@
 //! A crank or a table close to one place: its power series there.
 //!
 //! # Derivation
-//! Within a cycle a drive turns by some hundredths of a radian, and where the ram is is asked a dozen times. So sine and root are found once, in
-//! the middle of the way, and the rest is a polynomial. With `W = l^2 - r^2 sin^2 q = l^2 - r^2 / 2 + r^2 / 2 cos 2q` all series are known but that of its
-//! root w, which follows from `w w = W` coefficient by coefficient:
+//! Within a cycle a drive turns by some hundredths of a radian, and where the ram is is asked a dozen times. So sine and root are
+//! found once, in the middle of the way, and the rest is a polynomial. All series of
+//! `W = l^2 - r^2 sin^2 q = l^2 - r^2 / 2 + r^2 / 2 cos 2q` are known; that of its root w follows from `w w = W`, one after the other:
 //!
 //! ```text
 //! W_n = sum of w_k w_(n-k):   w_n = (W_n - w_1 w_(n-1) - ... - w_(n-1) w_1) / (2 w_0)
 //! ```
 //!
-//! Up to [`REACH_RAD`] from there what is left out of the Jacobian is below 1e-8 of the crank for common rods, and 1e-12 a tenth of that way from there. A rod that is hardly longer than its
-//! crank has a root that bends too sharply for that: its series holds nowhere, and nothing is won. The piece of a table is a polynomial already: it
-//! holds to the ends of the piece.
+//! Up to [`REACH_RAD`] from there what is left out of the Jacobian is below 1e-8 of the crank for common rods, and 1e-12 a tenth
+//! of that way from there. A rod that is hardly longer than its crank has a root that bends too sharply for that: its series
+//! holds nowhere, and nothing is won. The piece of a table is a polynomial already: it holds to the ends of the piece.
 
 use super::kinematics::{Kinematics, Table};
 
@@ -19,7 +19,8 @@ use super::kinematics::{Kinematics, Table};
 pub const TERMS: usize = 6;
 /// How far from its middle the series of a crank holds (rad).
 pub const REACH_RAD: f64 = 0.05;
-/// What the last two terms of the Jacobian may be there (share of the crank): each is some hundredth of the one before, or every second is 0.
+/// What the last two terms of the Jacobian may be there (share of the crank): each is some hundredth of the one before, or every
+/// second is 0.
 const LAST_TERMS_MAX: f64 = 1e-4;
 
 /// The ram around a place.

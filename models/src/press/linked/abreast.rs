@@ -1,7 +1,7 @@
 //! Presses behind cranks and tables side by side, through a cycle in which nothing happens to them.
 //!
-//! What [`Linked::walk`] does place by place, of axes that move on, or rest, in each of the substeps, below their limits: operation by
-//! operation, to the last bit. Whatever else an axis does is found out on the way, and it is left to the walk.
+//! What [`Linked::walk`] does place by place, of axes that move on, or rest, in each of the substeps, below their limits: operation
+//! by operation, to the last bit. Whatever else an axis does is found out on the way, and it is left to the walk.
 
 #![allow(
     clippy::needless_range_loop,
@@ -90,8 +90,9 @@ impl Abreast {
         (self.more[l], self.less[l]) = linked.losses();
     }
 
-    /// Steps those of these axes by a cycle, from `before` into `after`, to which nothing happens in it, and which are told positions alone (the
-    /// bits of `alone`): to the bits that the walk would end with. Returns a bit for each of them; the others are left as they were.
+    /// Steps those of these axes by a cycle, from `before` into `after`, to which nothing happens in it, and which are told positions
+    /// alone (the bits of `alone`): to the bits that the walk would end with. Returns a bit for each of them; the others are left as
+    /// they were.
     #[inline(always)]
     pub fn advance<V: Vector>(
         &self,

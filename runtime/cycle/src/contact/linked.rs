@@ -1,7 +1,7 @@
 //! The presses of a lane that stand behind a crank or a table: see [`mod@twinstep_models::press::linked`].
 //!
 //! The ram is not where the axis is: what it meets is looked for where the ram is, as a force over the force constant, and goes through the Jacobian to
-//! the axis. These few are worked on one by one. Ahead, ram and part are one load. Behind, the current of the part is kept apart from
+//! the axis. Behind, these few are worked on one by one. Ahead, ram and part are one load. Behind, the current of the part is kept apart from
 //! that of the ram, because it tells that it is being pressed, how stiff a press is, and what force a stroke had; what the ram
 //! asks for by its motion, and what all of it loses on its way, stands in the balance of `current_load` beside it, with the acceleration of the very
 //! samples that the balance is of: it passes the same filter as all else.

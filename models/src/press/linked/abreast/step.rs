@@ -228,7 +228,8 @@ impl<V: Vector> Cycle<'_, V> {
         V::both(asked_a.inside(self.limit_a), next.i.inside(self.limit_a))
     }
 
-    /// A substep under this T, of an axis that moves on in it, and the load with which it does (A). The reported current is left for later.
+    /// A substep under this T, of an axis that moves on in it, and the load with which it does (A). The reported current is left for
+    /// later.
     #[inline(always)]
     fn tried(&self, now: &Now<V>, free: &Free<V>, torque_a: V) -> (V::Mask, Now<V>, V) {
         let (moving, towards) = (&self.p.fine.abreast.0, free.towards);
