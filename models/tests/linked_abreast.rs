@@ -4,7 +4,6 @@
     reason = "the motion that is asked for is no part of what is judged"
 )]
 
-#[allow(dead_code, reason = "every test draws a part of it")]
 mod reference;
 
 use reference::press::Rig;
