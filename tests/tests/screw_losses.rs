@@ -43,7 +43,7 @@ fn left(machine: &Machine, path: &Path) -> [f64; 2] {
             return;
         }
         let (sum, count) = &mut sums[usize::from(speed < 0.0)];
-        *sum += (measured_a - explained_a).powi(2);
+        *sum += (measured_a - explained_a) * (measured_a - explained_a);
         *count += 1.0;
     });
     sums.map(|(sum, count): (f64, f64)| {

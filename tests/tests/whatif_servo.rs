@@ -1,6 +1,10 @@
 //! The axis in full in `whatif`, by the real binary: resonance and lost motion, losses by direction, cogging, bristles, and
 //! refusals.
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a table is judged by what comes of it, not by its bits"
+)]
+#![allow(
     clippy::unwrap_used,
     reason = "a test that cannot read its own files has failed"
 )]
@@ -69,7 +73,8 @@ fn two_masses_show_their_resonance_and_what_is_lost_between_them() {
     let one = shown(&place, "carriage", SPRING, "");
     let twin = twin_of("carriage");
     // Two masses on a spring: 7 kg cm2 on 20 mm of lead, and the rest of what moves.
-    let motor_kg = 7e-4 / (0.02 / std::f64::consts::TAU).powi(2);
+    let lead_m = 0.02 / std::f64::consts::TAU;
+    let motor_kg = 7e-4 / (lead_m * lead_m);
     let load_kg = twin.mass_kg - motor_kg;
     let hz = |per_kg: f64| (9e7 * per_kg).sqrt() / std::f64::consts::TAU;
     let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");

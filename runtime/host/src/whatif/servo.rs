@@ -15,8 +15,8 @@
 //! L+ = U / k(U, +) = g + c+,   L- = D / k(D, -) = g - c-
 //! ```
 //!
-//! Two equations for gravity g and two frictions c: what C+ and C- differ by is kept, so that without losses g = G and c = (1
-//! - s) C. The servo then holds what the twin was found with, and what differs is what a larger load loses. The mean of both
+//! Two equations for gravity g and two frictions c: what C+ and C- differ by is kept, so that without losses g = G and
+//! c = (1 - s) C. The servo then holds what the twin was found with, and what differs is what a larger load loses. The mean of both
 //! directions' losses may be more than the friction that the twin has: the efficiency contradicts it then. Stribeck and
 //! viscous friction, which the motor drives both ways, are e (1 - s) times the twin's. Masses are not changed: what 1 / e adds
 //! while an axis gains speed e_back takes off while it brakes.

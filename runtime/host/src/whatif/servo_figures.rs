@@ -148,7 +148,8 @@ impl Tally {
             way.sum_a += sum_a;
             way.sum_m += later.iter().map(|(_, m)| m).sum::<f64>();
             way.count += later.len();
-            self.ripple_a2 += later.iter().map(|(a, _)| (a - mean_a).powi(2)).sum::<f64>();
+            let square = |(a, _): &(f64, f64)| (a - mean_a) * (a - mean_a);
+            self.ripple_a2 += later.iter().map(square).sum::<f64>();
             self.ripple_count += later.len();
         }
         self.stretch.clear();

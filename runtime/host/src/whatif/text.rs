@@ -188,7 +188,8 @@ fn write_servo(text: &mut String, row: &Row<'_>, figures: &[&MotorFigures]) -> s
     let way = |si: f64| length(first.kind, si);
     let hz = |hz: f64| format!("{hz:.1} Hz");
     type Get = fn(&ServoFigures) -> Option<f64>;
-    let lines: [(&str, Get, &dyn Fn(f64) -> String); 11] = [
+    type Show<'a> = &'a dyn Fn(f64) -> String;
+    let lines: [(&str, Get, Show<'_>); 11] = [
         ("in full: peak current", |s| Some(s.peak_a), &effort),
         ("  time at the limit", |s| Some(s.limited_share), &percent),
         ("  at speed, forward", |s| s.positive_a, &effort),
