@@ -43,10 +43,11 @@ fn machines_are_called_as_they_were_before_stations_knew_dead_times() {
     let delayed = |delay_s| {
         let mut machine = buses[0].clone();
         let twin = machine.stations[0].twin.as_mut().unwrap();
-        twin.valve_delay_s = Some(delay_s);
+        twin.valve_delay_s = delay_s;
         PlanStore::new(&machine).hash_on("front")
     };
-    let others = [0.0, 0.0004, 0.02].map(delayed);
-    assert_eq!(others[0], names[0]);
-    assert!(others[1] != names[0] && others[2] != names[0] && others[1] != others[2]);
+    let none = delayed(None);
+    let others = [0.0, 0.0004, 0.02].map(|delay_s| delayed(Some(delay_s)));
+    assert_eq!(others[0], none);
+    assert!(others[1] != none && others[2] != none && others[1] != others[2]);
 }
