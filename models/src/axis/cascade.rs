@@ -76,6 +76,19 @@ impl<V: Vector> States<V> {
         }
     }
 
+    /// After a step: position, velocity, current, integrator and reported current. What disturbs stays.
+    #[inline(always)]
+    pub(super) fn after(self, [x, v, i, q, r]: [V; 5]) -> Self {
+        Self {
+            position_m: x,
+            velocity_m_per_s: v,
+            current_a: i,
+            reported_a: r,
+            integral_a: q,
+            disturbance_a: self.disturbance_a,
+        }
+    }
+
     /// Back to memory.
     #[inline(always)]
     pub fn store(self, s: &mut AxisState, part: usize) {
@@ -364,14 +377,7 @@ pub fn advanced<V: Vector>(
         let wanted = loops.wanted(paths.to_m - next[0], second);
         next = sampled(p, &loops, wanted, None, x, next, part);
     }
-    States {
-        position_m: next[0],
-        velocity_m_per_s: next[1],
-        current_a: next[2],
-        reported_a: next[4],
-        integral_a: next[3],
-        disturbance_a: s.disturbance_a,
-    }
+    s.after(next)
 }
 
 /// `next` with the axes of `left` stepped one by one from `s`.

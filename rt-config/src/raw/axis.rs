@@ -334,7 +334,8 @@ pub(crate) struct PlantTable {
     pub(crate) cogging: Option<Quantity<Torque>>,
     /// Efficiency of the screw, belt or gear, above 0 and at most 1.
     pub(crate) efficiency: Quantity<Number>,
-    /// Efficiency where the load drives the motor; as much is lost that way as the other unless given; 0 locks itself (0 to 1).
+    /// Efficiency where the load drives the motor; as much is lost that way as the other unless given; 0 locks itself, and
+    /// far less than the other way lets a driven screw swing on its spring (0 to 1).
     pub(crate) efficiency_back: Option<Quantity<Number>>,
     /// Switches along the axis, wired to the digital inputs of its drive.
     pub(crate) switches: Option<SwitchesTable>,

@@ -323,8 +323,10 @@ impl PressLane {
             x.store(&mut at, part);
             v.store(&mut speed, part);
             filtered_v.store(&mut filtered, part);
+            let mut linked = 0;
             for one in presses.linked {
                 speed[one.place()] = filtered[one.place()];
+                linked |= 1 << one.place();
             }
             // Axes that are their own rams go as far as these.
             let mut per_way = [1.0; LANES];
@@ -333,8 +335,11 @@ impl PressLane {
             let [x, v, per_way] = V::each([&at, &speed, &per_way], part);
             self.touched(presses.curves, x, v, remembers, part);
             // What the parts ask of the axes, and not of the rams; without losses, which jump where the axis turns.
-            let through_a = per_way * V::load(&self.contact_a, part);
-            (through_a.limited(V::splat(LARGEST_A))).store(&mut self.contact_a, part);
+            let own_a = V::load(&self.contact_a, part);
+            let through_a = (per_way * own_a).limited(V::splat(LARGEST_A));
+            // A press that is its own ram has what it would have in a lane without others.
+            let contact_a = V::select(V::mask(linked, part), through_a, own_a);
+            contact_a.store(&mut self.contact_a, part);
         }
         let contact_a = V::load(&self.contact_a, part);
         self.filter.push(p, contact_a, part)

@@ -167,14 +167,7 @@ pub(in crate::axis) fn stepped_told<V: Vector>(
         let besides = V::select(any, mean_c, zero);
         next = sampled(p, &loops, wanted, Some((any, besides)), x, next, part);
     }
-    States {
-        position_m: next[0],
-        velocity_m_per_s: next[1],
-        current_a: next[2],
-        reported_a: next[4],
-        integral_a: next[3],
-        disturbance_a: s.disturbance_a,
-    }
+    s.after(next)
 }
 
 /// A velocity that is wanted, with what is fed forward beside the reference: offsets alone, since a target is its slope.

@@ -26,6 +26,8 @@ use twinstep_models::servo::{
 
 /// Most cycles of a round that is gone through: each is computed in ticks of the drive.
 const MAX_CYCLES: f64 = 1e6;
+/// The same of an axis with bristles, whose ticks are halved many times: minutes.
+const MAX_CYCLES_OF_BRISTLES: f64 = 1e5;
 /// Passes until the temperature stands, and when it does (K).
 const PASSES: usize = 5;
 const STANDS_K: f64 = 0.2;
@@ -63,9 +65,21 @@ pub fn figures(
 ) -> Option<Result<MotorFigures, String>> {
     let (motor, twin) = (axis.motor.as_ref()?, axis.twin.as_ref()?);
     let cascade = twin.cascade.as_ref()?;
-    if round.length_s / period_s > MAX_CYCLES {
+    let extra = axis.servo.as_ref();
+    let bristles = extra.is_some_and(|servo| servo.bristles.is_some());
+    let most = if bristles {
+        MAX_CYCLES_OF_BRISTLES
+    } else {
+        MAX_CYCLES
+    };
+    if round.length_s / period_s > most {
         return Some(Err(format!(
-            "a round of its program has more than {MAX_CYCLES:.0} cycles"
+            "a round of its program has more than {most:.0} cycles{}",
+            if bristles {
+                ", which its bristles take too long for"
+            } else {
+                ""
+            }
         )));
     }
     if axis.effort_unit == EffortUnit::Newton {
@@ -76,14 +90,14 @@ pub fn figures(
     if cascade.sampled {
         return Some(Err("its drive closes its loops once a cycle".to_owned()));
     }
-    let extra = axis.servo.as_ref();
+    let part_share = servo::part_share(extra, twin);
     let plan =
         servo::params(&axis.drive, motor, twin, cascade, extra, limit_a).and_then(|params| {
             let plan = ServoPlan::new(&params, period_s).map_err(|error| servo::told(&error))?;
             Ok((params, plan))
         });
     Some(plan.map(|(params, plan)| {
-        let mut figures = settled(motor, twin, &params, &plan, round, press);
+        let mut figures = settled(motor, (twin, part_share), &params, &plan, round, press);
         figures.servo = figures.servo.filter(|_| extra.is_some());
         figures
     }))
@@ -92,7 +106,7 @@ pub fn figures(
 /// The figures at the temperature that the round ends at.
 fn settled(
     motor: &Motor,
-    twin: &AxisTwin,
+    of: (&AxisTwin, f64),
     params: &ServoParams,
     plan: &ServoPlan,
     round: &Round,
@@ -101,7 +115,7 @@ fn settled(
     let mut winding_c = motor.ambient_c;
     let mut figures = MotorFigures::default();
     for _ in 0..PASSES {
-        let one = pass(twin, params, plan, round, press, winding_c);
+        let one = pass(of, params, plan, round, press, winding_c);
         let heat = Heat::new(motor, one.squared_a2);
         let before_c = winding_c;
         winding_c = heat.ends_at_c();
@@ -135,7 +149,7 @@ struct Pass {
 
 /// A round that begins at rest, and the one after it, which counts. The winding keeps its temperature.
 fn pass(
-    twin: &AxisTwin,
+    (twin, part_share): (&AxisTwin, f64),
     params: &ServoParams,
     plan: &ServoPlan,
     round: &Round,
@@ -156,14 +170,14 @@ fn pass(
     for k in 0..2 * cycles {
         let time_s = (k % cycles) as f64 * plan.period_s();
         state.thermal = thermal;
-        let (number, _) = round.at(time_s);
+        let (number, since_s) = round.at(time_s);
         let m = &state.mechanics;
         // Of the middle of the cycle, as in the twin.
         let middle_m = m.position_m + 0.5 * plan.period_s() * m.load_velocity_m_per_s;
         let part_n = press.map_or(0.0, |(plan, n)| {
             let context = round.moves[number].context;
             let part_a = part.load_a(plan, n, context, middle_m, m.load_velocity_m_per_s);
-            part_a * twin.force_constant_n_per_a
+            part_share * part_a * twin.force_constant_n_per_a
         });
         let target_m = round.target_m(time_s);
         plan.step(&mut state, Command::position(target_m), part_n);
@@ -174,7 +188,9 @@ fn pass(
                 Feedback::Load => m.position_m,
             };
             let limit_a = motor.current_max_a;
-            tally.take(round, time_s, target_m, &state, encoder_m, limit_a);
+            let stood = (round.moves.get(number)).is_some_and(|one| since_s > one.move_s);
+            let rests = stood.then_some(number);
+            tally.take(rests, part_n != 0.0, target_m, &state, encoder_m, limit_a);
             squares_a2 += state.mean_squared_a2;
             limited += u64::from(state.voltage_limited);
             let speed = state.mechanics.motor_velocity_m_per_s / travel_per_rad(params);
@@ -247,4 +263,4 @@ impl Heat {
 
 #[cfg(test)]
 #[path = "motor_tests.rs"]
-mod tests;
+pub(super) mod tests;

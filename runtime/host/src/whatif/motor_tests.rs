@@ -6,7 +6,7 @@ use twinstep_models::servo::Thermal;
 use twinstep_models::servo::thermal::{Node, ThermalPlan};
 
 /// A motor that has more than the axes of the cell ask for.
-fn ample() -> Motor {
+pub(in crate::whatif) fn ample() -> Motor {
     Motor {
         resistance_ohm: 0.8,
         inductance_h: 0.005,

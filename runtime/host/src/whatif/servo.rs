@@ -16,9 +16,10 @@
 //! ```
 //!
 //! Two equations for gravity g and two frictions c: what C+ and C- differ by is kept, so that without losses g = G and
-//! c = (1 - s) C. The servo then holds what the twin was found with, and what differs is what a larger load loses. The mean of both
+//! c = (1 - s) C. At creeping speed the servo then holds what the twin was found with, and what differs is what a larger load loses. The mean of both
 //! directions' losses may be more than the friction that the twin has: the efficiency contradicts it then. Stribeck and
-//! viscous friction, which the motor drives both ways, are e (1 - s) times the twin's. Masses are not changed: what 1 / e adds
+//! viscous friction are e (1 - s) times the twin's, as the motor drives them: a hanging load that drives the motor on its way down feels
+//! less of them than the twin has. Of a part the twin knows the force at the motor too: the ram has e of it. Masses are not changed: what 1 / e adds
 //! while an axis gains speed e_back takes off while it brakes.
 
 use super::text::percent;
@@ -41,6 +42,8 @@ pub(super) const MAGNET_PER_K: f64 = -0.001;
 const LONGEST_LEAD_M: f64 = 0.2;
 /// Damping of a spring of which nothing is said, relative to the critical one.
 const DAMPING_RATIO: f64 = 0.02;
+/// Least and most of it that the model takes (N s/m).
+const DAMPING: (f64, f64) = (1e-3, 1e7);
 
 /// The parameters of the axis; `limit_a` is the drive's current limit as it tells currents.
 ///
@@ -104,6 +107,11 @@ pub fn check(machine: &Machine) -> Result<(), HostError> {
         }
     }
     Ok(())
+}
+
+/// Share of the force of a part at the motor that the ram has (1), beside the losses that the twin was found with.
+pub(super) fn part_share(servo: Option<&AxisServo>, twin: &AxisTwin) -> f64 {
+    servo.map_or(1.0, |servo| servo.found_with(twin).efficiency)
 }
 
 /// Losses that a twin was found with are those of the machine as it is, whatever is set.
@@ -240,7 +248,8 @@ fn complete(
         let critical = 2.0 * (spring.stiffness_n_per_m * reduced_kg).sqrt();
         Compliance {
             stiffness_n_per_m: spring.stiffness_n_per_m,
-            damping_n_s_per_m: (spring.damping_n_s_per_m).unwrap_or(DAMPING_RATIO * critical),
+            damping_n_s_per_m: (spring.damping_n_s_per_m)
+                .unwrap_or((DAMPING_RATIO * critical).clamp(DAMPING.0, DAMPING.1)),
             gap_m: spring.backlash_m,
         }
     });
@@ -308,11 +317,7 @@ fn behind(twin: &AxisTwin, servo: &AxisServo) -> Result<Behind, String> {
     let other = found.efficiency * rest;
     // Friction that was set is that of both sides alike.
     let now = |load_n: f64, now_n: f64, found_n: f64| {
-        if found_n > 0.0 {
-            load_n.max(0.0) * now_n / found_n
-        } else {
-            other * now_n
-        }
+        (load_n.max(0.0) + other * (now_n - found_n)).max(0.0)
     };
     let hung_n = twin.gravity_n - found.gravity_n;
     Ok(Behind {

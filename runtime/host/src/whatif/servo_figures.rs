@@ -1,6 +1,5 @@
 //! What the servo axis in full shows of a round: its currents each way, what is lost between motor and load, and how they swing.
 
-use super::round::Round;
 use std::f64::consts::TAU;
 use twinstep_models::servo::{Mechanics, ServoState};
 
@@ -92,12 +91,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes the end of a cycle: the place in the round (s), the target (m), what was reached, the place that the position
-    /// loop's encoder sees (m), and the limit of the current (A, as the state has it).
+    /// Takes the end of a cycle: the move behind which the axis rests, if it does, whether it is in a part, the target (m), what
+    /// was reached, the place that the position loop's encoder sees (m), and the limit of the current (A, as the state has it).
     pub fn take(
         &mut self,
-        round: &Round,
-        time_s: f64,
+        rests: Option<usize>,
+        in_part: bool,
         target_m: f64,
         state: &ServoState,
         encoder_m: f64,
@@ -110,25 +109,22 @@ impl Tally {
         f.following_error_m = f.following_error_m.max((target_m - encoder_m).abs());
         let m = &state.mechanics;
         let way_m = m.motor_position_m() - m.position_m;
-        self.speed(target_m, state.current_a, way_m);
-        let (number, since_s) = round.at(time_s);
-        let rests = (round.moves.get(number)).is_some_and(|one| since_s > one.move_s);
-        let here = rests.then_some(number);
-        if here != self.rest {
+        self.speed(target_m, in_part, state.current_a, way_m);
+        if rests != self.rest {
             self.end_of_rest();
-            self.rest = here;
+            self.rest = rests;
         }
-        if rests {
+        if rests.is_some() {
             self.swing.take(way_m);
             self.off_m = m.position_m - target_m;
         }
     }
 
-    /// Follows the speed of the target; a stretch ends where it changes.
-    fn speed(&mut self, target_m: f64, current_a: f64, way_m: f64) {
+    /// Follows the speed of the target; a stretch ends where it changes, and in a part, whose force is neither ripple nor friction.
+    fn speed(&mut self, target_m: f64, in_part: bool, current_a: f64, way_m: f64) {
         if let [Some(last_m), Some(older_m)] = self.before_m {
             let (step_m, before_m) = (target_m - last_m, last_m - older_m);
-            if step_m != 0.0 && (step_m - before_m).abs() <= EVEN * step_m.abs() {
+            if !in_part && step_m != 0.0 && (step_m - before_m).abs() <= EVEN * step_m.abs() {
                 self.forward = step_m > 0.0;
                 self.stretch.push((current_a, way_m));
             } else {

@@ -1,23 +1,10 @@
+use super::super::motor::tests::ample;
 use super::*;
 use twinstep_config::machine::{Bristles, Machine, SpringAndGap};
 use twinstep_models::servo::{MechanicsPlan, MechanicsState};
 
 fn cell() -> Machine {
     twinstep_config::load(twinstep_config::PRESS_CELL, "press-cell.toml").unwrap()
-}
-
-fn motor() -> Motor {
-    Motor {
-        resistance_ohm: 0.8,
-        inductance_h: 0.005,
-        pole_pairs: 4.0,
-        dc_link_v: 560.0,
-        amplitude_per_a: std::f64::consts::SQRT_2,
-        thermal_resistance_k_per_w: 0.5,
-        thermal_time_constant_s: 1500.0,
-        ambient_c: 40.0,
-        winding_limit_c: 155.0,
-    }
 }
 
 fn rigid() -> AxisServo {
@@ -42,7 +29,7 @@ fn made(name: &str, servo: &AxisServo) -> Result<(ServoParams, AxisTwin), String
     let twin = axis.twin.clone().unwrap();
     let cascade = twin.cascade.unwrap();
     let limit_a = cascade.limit_a;
-    params(&axis.drive, &motor(), &twin, &cascade, Some(servo), limit_a)
+    params(&axis.drive, &ample(), &twin, &cascade, Some(servo), limit_a)
         .map(|params| (params, twin))
 }
 

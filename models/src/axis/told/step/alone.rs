@@ -98,7 +98,7 @@ pub(super) fn in_velocity<V: Vector>(
     if left != 0 {
         next = left_alone(p, told, &modes, s, left, next, part);
     }
-    ended(s, next)
+    s.after(next)
 }
 
 /// All in CST.
@@ -147,7 +147,7 @@ pub(super) fn in_torque<V: Vector>(
         next[2] = V::select(apart_from_motion, i1, next[2]);
         next[4] = V::select(apart_from_motion, r1, next[4]);
     }
-    ended(s, next)
+    s.after(next)
 }
 
 /// `next` with the axes of `left` stepped one by one.
@@ -174,16 +174,4 @@ fn left_alone<V: Vector>(
         second_m: nowhere,
     };
     in_substeps(p, &paths, s, None, left, next, part)
-}
-
-#[inline(always)]
-fn ended<V: Vector>(s: States<V>, next: [V; 5]) -> States<V> {
-    States {
-        position_m: next[0],
-        velocity_m_per_s: next[1],
-        current_a: next[2],
-        reported_a: next[4],
-        integral_a: next[3],
-        disturbance_a: s.disturbance_a,
-    }
 }

@@ -1,6 +1,6 @@
-//! A substep of presses side by side: [`Linked::ahead_of`] and the substep that it is for, operation by operation.
+//! A substep of presses side by side: [`Linked::ahead_near`] and the substep that it is for, operation by operation.
 //!
-//! [`Linked::ahead_of`]: super::super::Linked::ahead_of
+//! [`Linked::ahead_near`]: super::super::Linked::ahead_near
 
 #![allow(
     clippy::needless_range_loop,
